@@ -93,16 +93,17 @@ def gateway_app():
     from bot.shared.database import open_engine
 
     settings = load_settings()
-    bank = BankService(open_engine(settings.bank_url))
+    bank = BankService(open_engine(settings.bank_url), settings.timezone)
 
     def verify(user: str, password: str) -> LoginResult | None:
-        return _login_result(bank.verify_login(user, password))
+        customer_id = bank.verify_login(user, password)
+        return known(bank.customer(customer_id)) if customer_id else None
 
     def lookup(user: str) -> LoginResult | None:
-        return _login_result(bank.find_login(user))
+        return known(bank.customer_with_login(user))
 
-    def _login_result(customer) -> LoginResult | None:
-        return LoginResult(customer.id, customer.name) if customer else None
+    def known(customer) -> LoginResult | None:
+        return LoginResult(customer.id, customer.name_en) if customer else None
 
     return create_app(settings, verify_login=verify, customer_lookup=lookup)
 
@@ -227,8 +228,9 @@ def _prepare_knowledge(settings: Settings, encoder_folder: Path):
 
 def _prepare(settings: Settings) -> None:
     """Brings every database up to date and seeds what is empty; changes nothing that people made."""
-    from actions.bank import migrate as migrate_bank
-    from actions.bank.seed import seed
+    from actions.bank.migrations import migrate as migrate_bank
+    from actions.bank.seed import demo_logins, seed
+    from actions.bank.service import BankService
     from bot.conversations.tables import migrate as migrate_conversations
     from bot.shared.database import open_engine
     from nlu_models.encoder import current_folder
@@ -238,6 +240,8 @@ def _prepare(settings: Settings) -> None:
         migrate(engine)
         if migrate is migrate_bank and settings.is_demo:
             seed(engine)
+        elif migrate is migrate_bank and demo_logins(BankService(engine)):
+            raise SettingsError("the bank database holds demo customers with well-known passwords; TELLER_MODE=production refuses it")
         engine.dispose()
     _prepare_knowledge(settings, current_folder(settings.var_path))
 

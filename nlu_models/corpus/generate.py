@@ -1,7 +1,7 @@
 """Generates the parallel corpus: `python -m nlu_models.corpus.generate --count 60000 --seed 1 --out pairs.tsv`.
 
-Three sources are mixed: sentences of the grammar (most), every hand-written pair of `phrases/*.tsv`, and the glossary's terms,
-bare and inside carrier sentences. The standard library and PyYAML are all it needs.
+Three sources are mixed: sentences of the grammar (most), every hand-written pair of `phrases/*.tsv`, and the glossary's
+terms, bare and inside carrier sentences. The standard library and PyYAML are all it needs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import random
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Callable, Iterator, Mapping, Sequence
 
 import yaml
 
@@ -25,17 +25,21 @@ GLOSSARY = "glossary.tsv"
 DEFAULT_NOISE = 0.15
 # Kinds of a topic's sentences, as weights: its own frames, then the shared frames around its phrases.
 _KINDS = {"frames": 50, "acts": 28, "problems": 12, "things": 10}
-_CASUAL = 0.15
+_CASUAL = 0.25
 _HAND_WRITTEN_SHARE = 0.35
 _CARRIER_SHARE = 0.08
 _MAX_MISSES = 400
+_ASKED_ALREADY = re.compile(
+    r"((?:能不能|可不可以|有没有|要不要|会不会|需不需要|收不收|能否|是否)[^，。？！]*?)[吗么](?=[？。]|$)"
+)
 
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One banking topic. `scope` holds its own rules and everything shared; `asks` names the shared frames its acts fit."""
+    """One banking topic. `scope` holds its own rules and everything shared; `asks` names the shared frames its
+    acts fit; a `plain` one (thanks, anger) gets no context around its sentences."""
 
     name: str
     weight: int
@@ -43,6 +47,7 @@ class Topic:
     frames: Rule
     asks: tuple[str, ...]
     thing_asks: tuple[str, ...]
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def load_grammar() -> Grammar:
 
 @lru_cache(maxsize=1)
 def load_phrases() -> tuple[Pair, ...]:
-    """The hand-written sentence pairs of `phrases/*.tsv`, without the glossary. Raises ValueError for a malformed line."""
+    """The hand-written pairs of `phrases/*.tsv`, without the glossary. Raises ValueError for a malformed line."""
     paths = [path for path in sorted((FOLDER / "phrases").glob("*.tsv")) if path.name != GLOSSARY]
     return tuple(dict.fromkeys(pair for path in paths for pair in _read_pairs(path)))
 
@@ -101,7 +106,8 @@ def sentence(topic: Topic, rng: random.Random) -> Pair:
     else:
         rule = topic.scope["problem_frames"]
     line = rule.choose(rng)
-    return _wrap(expand(line, topic.scope, rng), line.is_question, kind, topic, rng)
+    pair = expand(line, topic.scope, rng)
+    return pair if topic.plain else _wrap(pair, line.is_question, kind, topic, rng)
 
 
 def generate(seed: int, count: int, noise: float = DEFAULT_NOISE) -> Iterator[Pair]:
@@ -153,11 +159,11 @@ def _distinct(
 def _wrap(pair: Pair, question: bool, kind: str, topic: Topic, rng: random.Random) -> Pair:
     shared = topic.scope
     roll = rng.random()
-    if question and roll < 0.10:
+    if question and roll < 0.07:
         pair = _join(_expand_rule("context", shared, rng), pair)
-    elif question and roll < 0.17 and "problem" in shared and kind == "acts":
+    elif question and roll < 0.20 and "problem" in shared and kind == "acts":
         pair = _join(_expand_rule("problem_statement", shared, rng), pair)
-    elif question and roll < 0.21:
+    elif question and 0.20 <= roll < 0.23:
         pair = _join(pair, _expand_rule("close_question", shared, rng))
     elif kind == "problems" and roll < 0.10:
         pair = _join(pair, _expand_rule("close_problem", shared, rng))
@@ -185,7 +191,7 @@ def _bare(pair: Pair) -> Pair:
 
 
 def _finish(pair: Pair, noise: float, rng: random.Random) -> Pair:
-    english, chinese = _capitalise(_agree(pair[0])), re.sub("吗[呢啊呀]", "吗", pair[1])
+    english, chinese = _capitalise(_agree(pair[0])), _one_particle(pair[1])
     if rng.random() < _CASUAL:
         english = english.rstrip(".?!")
         english = english.lower() if rng.random() < 0.5 else english
@@ -199,6 +205,12 @@ def _agree(text: str) -> str:
     """`an cashpoint`, `a ATM`: the article after the synonym is known."""
     text = re.sub(r"\b([Aa])n (?=[bcdfgjkpqtvwxyz])", r"\1 ", text)
     return re.sub(r"\b([Aa]) (?=(?!one|euro|uni|use)[aeiou]|ATM|ID )", r"\1n ", text)
+
+
+def _one_particle(text: str) -> str:
+    """A question asks once: no 呢 after 吗, no 吗 where 能不能 or 有没有 asks already; 要要回 is 要回."""
+    text = re.sub("吗[呢啊呀]", "吗", text).replace("要要", "要")
+    return _ASKED_ALREADY.sub(r"\1", text)
 
 
 def _capitalise(text: str) -> str:
@@ -224,7 +236,7 @@ def _read_rules(document: Mapping) -> dict[str, Rule]:
 
 
 def _read_topic(name: str, draft: Mapping, shared: Mapping[str, Rule]) -> Topic:
-    known = {"weight", "words", "rules", "acts", "asks", "problems", "things", "thing_asks", "frames"}
+    known = {"weight", "words", "rules", "acts", "asks", "problems", "things", "thing_asks", "frames", "plain"}
     if unknown := sorted(set(draft) - known):
         raise GrammarError(f"topic {name!r}: unknown key {unknown[0]!r}")
     local = _read_rules(draft)
@@ -241,7 +253,8 @@ def _read_topic(name: str, draft: Mapping, shared: Mapping[str, Rule]) -> Topic:
     missing += [ask for ask in thing_asks if f"thing_{ask}" not in shared]
     if missing:
         raise GrammarError(f"topic {name!r}: no shared frames {missing[0]!r}")
-    return Topic(name, int(draft.get("weight", 1)), MappingProxyType(scope), frames, asks, thing_asks)
+    plain = bool(draft.get("plain", False))
+    return Topic(name, int(draft.get("weight", 1)), MappingProxyType(scope), frames, asks, thing_asks, plain)
 
 
 def _read_pairs(path: Path) -> Iterator[Pair]:
@@ -255,7 +268,7 @@ def _read_pairs(path: Path) -> Iterator[Pair]:
 
 
 def _main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Writes English-Chinese banking pairs, one a line, separated by a tab.")
+    parser = argparse.ArgumentParser(description="Writes English<TAB>Chinese banking pairs, one a line.")
     parser.add_argument("--count", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--noise", type=float, default=DEFAULT_NOISE, help="share of untidy Chinese sides, 0 to 1")

@@ -2,21 +2,21 @@
 
 A line of grammar is `English | Chinese`, optionally followed by ` *3`, its weight. In each side
 
-- `{name}` is a nonterminal; both sides get the two halves of the same expansion. The same name twice in a line is the same
-  expansion; `{name#2}` is another, different one. Only a concept (below) may stand on one side alone, for its synonyms.
+- `{name}` is a nonterminal; both sides get the two halves of the same expansion. The same name twice in a line is the
+  same expansion; `{name#2}` is another, different one. Only a concept (below) may stand on one side alone.
 - `[a/b/c]` is a choice of literal text that each side makes alone; an empty alternative is allowed.
 
 - `{q}`, `{q_tail}` and `{ma}` are `?` in English and one of the usual endings of a question in Chinese.
 
-A line of words is `name = a/b/c | 甲/乙`: a nonterminal whose sides are chosen alone, that is, a concept with its synonyms.
+A line of words is `name = a/b/c | 甲/乙`: a concept, that is, a nonterminal each side of which takes a synonym alone.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Iterator, Mapping
 
 _PART = re.compile(r"\{([a-z_]+(?:#\d+)?)\}|\[([^\[\]]*)\]")
 _WEIGHT = re.compile(r"\s\*(\d+)$")
@@ -146,7 +146,7 @@ def expand(line: Line, rules: Mapping[str, Rule], rng: random.Random, depth: int
 
 
 def check(rule: Rule, rules: Mapping[str, Rule]) -> None:
-    """Raises GrammarError when `rule` names a nonterminal that `rules` lacks, or that must stand on both sides and does not."""
+    """Raises GrammarError when `rule` names a nonterminal that `rules` lacks or that one side lacks and must not."""
     for line in rule.lines:
         for reference in line.one_sided:
             if reference.name in rules and not rules[reference.name].is_concept:

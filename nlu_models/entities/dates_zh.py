@@ -62,10 +62,12 @@ _SINGLE = re.compile(rf"({_POINT})")
 _FUTURE = re.compile(
     rf"(?:{_POINT})\s?(?:之前|以前|前)(?![天日年])|"
     r"下下?个?(?:周|星期|礼拜|月|季度|年)[一二三四五六日天末]?|"
-    r"每个?(?:周|月|年|天|日|星期)[一二三四五六日天]?|[当往]年|半年期|第[一二三四五六七八九十0-9]+[年月天日]"
+    r"每个?(?:周|月|年|天|日|星期)[一二三四五六日天]?|"
+    r"[当往]年|半年期|第[一二三四五六七八九十0-9]+[年月天日]"
 )
 _UNITS = {
-    "天": "day", "日": "day", "周": "week", "星期": "week", "礼拜": "week", "月": "month", "季度": "quarter", "年": "year",
+    "天": "day", "日": "day", "周": "week", "星期": "week",
+    "礼拜": "week", "月": "month", "季度": "quarter", "年": "year",
 }
 _WEEKDAYS = {character: number for number, character in enumerate("一二三四五六日")} | {"天": 6}
 
