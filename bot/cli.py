@@ -254,7 +254,11 @@ def _start(supervisor, console) -> None:
 def _serve_http(factory: str, host: str, port: int) -> None:
     import uvicorn
 
-    uvicorn.run(factory, factory=True, host=host, port=port, log_level="warning", ws_max_size=65536, timeout_graceful_shutdown=5)
+    # websockets is pinned by Rasa to a version that uvicorn no longer picks by itself.
+    uvicorn.run(
+        factory, factory=True, host=host, port=port, log_level="warning", ws="websockets",
+        ws_max_size=65536, timeout_graceful_shutdown=5,
+    )
 
 
 def _progress(what: str):

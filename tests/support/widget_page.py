@@ -11,6 +11,7 @@ from tests.support.widget_server import WidgetServer
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=15_000)  # the machine may be busy with other tests
 
 
 class Customer:
@@ -22,7 +23,7 @@ class Customer:
         self.server = server
         self.context: BrowserContext = browser.new_context(viewport=viewport, locale=locale, reduced_motion="reduce")
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)
         self.watch = Watch(self.page)
         self.visit()
 
@@ -40,7 +41,7 @@ class Customer:
         self.wait_for("JSON.parse(sessionStorage.getItem('teller.chat')).active > 0")
         return self
 
-    def wait_for(self, expression: str, seconds: float = 10.0) -> None:
+    def wait_for(self, expression: str, seconds: float = 15.0) -> None:
         """Until the expression is true. Playwright's own wait evaluates a string, which the page's policy forbids."""
         deadline = time.monotonic() + seconds
         while not self.page.evaluate(expression):
