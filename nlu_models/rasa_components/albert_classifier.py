@@ -24,7 +24,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.shared.errors import SettingsError
-from bot.shared.settings import ROOT
+from bot.shared.settings import ROOT, load_settings
 from nlu_models.encoder import Encoder
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # What decides the trained model besides its training data and options.
 SOURCES = ("finetuning.py", "modeling.py", "augmentation.py", "export.py", "encoder.py", "own_data.py", "tokenizer.py")
 EMBEDDING_KEY = "sentence_embedding"
-_FILES = ("base_model", "faq_data", "sentiment_data")
 _TRAINING_OPTIONS = (
     "epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "label_smoothing", "sentiment_weight",
     "preserve_weight", "dropout", "augment", "held_back", "patience", "seed",
@@ -42,8 +41,8 @@ _TRAINING_OPTIONS = (
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class AlbertClassifier(GraphComponent):
-    """Options: `base_model` (a path below the project, any path, or a hub name), `faq_data`, `sentiment_data` (CSV files),
-    and the training arguments of `nlu_models.finetuning.FineTuningOptions` (None: its default)."""
+    """Options: `base_model` (a path below the project, any path, or a hub name; None: TELLER_BASE_MODEL), `faq_data` and
+    `sentiment_data` (CSV files), and the training arguments of `nlu_models.finetuning.FineTuningOptions` (None: its default)."""
 
     def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource, encoder: Encoder | None = None) -> None:
         self._config = config
@@ -54,7 +53,7 @@ class AlbertClassifier(GraphComponent):
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         files = {
-            "base_model": "nlu_models/pretrained",
+            "base_model": None,
             "faq_data": "bot/data/faq.csv",
             "sentiment_data": "bot/data/sentiment.csv",
         }
@@ -71,8 +70,8 @@ class AlbertClassifier(GraphComponent):
         for name in SOURCES:
             digest.update((PACKAGE / name).read_bytes())
         merged = {**cls.get_default_config(), **config}
-        for key in _FILES:
-            path = _resolve(merged[key])
+        for name in (_base_model(merged), merged["faq_data"], merged["sentiment_data"]):
+            path = _resolve(name)
             files = sorted(path.glob("*")) if path.is_dir() else [path]
             for file in files:
                 if file.is_file():
@@ -100,8 +99,8 @@ class AlbertClassifier(GraphComponent):
         examples = [(message.get(TEXT), message.get(INTENT)) for message in training_data.intent_examples]
         examples += own_data.faq_examples(_resolve(self._config["faq_data"]))
         feelings = own_data.sentiment_examples(_resolve(self._config["sentiment_data"]))
-        base_path = _resolve(self._config["base_model"])
-        base, tokenizer = modeling.load_base(base_path if base_path.exists() else self._config["base_model"])
+        name = _base_model(self._config)
+        base, tokenizer = modeling.load_base(_resolve(name) if _resolve(name).exists() else name)
         trained = finetuning.fine_tune(base, tokenizer, examples, feelings, options)
         # Exported beside the archive first, so that a failed export leaves no half-written model behind.
         with tempfile.TemporaryDirectory() as scratch:
@@ -147,6 +146,10 @@ class AlbertClassifier(GraphComponent):
         # Not part of the output: a numpy array in there breaks the tracker.
         message.set(EMBEDDING_KEY, understood.embedding)
         message.set("encoder_hash", self._encoder.hash)
+
+
+def _base_model(config: dict[str, Any]) -> str:
+    return config["base_model"] or load_settings().base_model
 
 
 def _resolve(name: str) -> Path:

@@ -58,7 +58,7 @@ class GatewayServer:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self._server.started:
             assert self._thread.is_alive() and time.monotonic() < deadline, "the gateway did not start"
             time.sleep(0.02)
@@ -102,10 +102,10 @@ class Chat:
     async def send(self, frame: dict[str, Any]) -> None:
         await self.socket.send(json.dumps(frame))
 
-    async def receive(self, seconds: float = 10) -> dict[str, Any]:
+    async def receive(self, seconds: float = 60) -> dict[str, Any]:
         return json.loads(await asyncio.wait_for(self.socket.recv(), seconds))
 
-    async def until(self, kind: str, seconds: float = 10) -> dict[str, Any]:
+    async def until(self, kind: str, seconds: float = 60) -> dict[str, Any]:
         """The next frame of that type; others are skipped."""
         deadline = time.monotonic() + seconds
         while True:
@@ -123,7 +123,7 @@ class Chat:
         await self.say(text)
         return await self.until("reply")
 
-    async def closed(self, seconds: float = 10) -> int:
+    async def closed(self, seconds: float = 30) -> int:
         """Waits for the server to close; gives the code."""
         await asyncio.wait_for(self.socket.wait_closed(), seconds)
         return self.socket.close_code
@@ -145,7 +145,7 @@ def running_world(folder: Path, **settings: Any) -> Iterator[World]:
     engine = open_engine(url)
     migrate(engine)
     store = ConversationStore(engine)
-    base = Settings(conversations_url=url, var_dir=str(folder), turn_timeout_seconds=4, log_level="WARNING")
+    base = Settings(conversations_url=url, var_dir=str(folder), turn_timeout_seconds=20, log_level="WARNING")
     rasa = FakeRasa(store, base.internal_token)
     rasa.start()
     try:

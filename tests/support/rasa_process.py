@@ -38,13 +38,14 @@ ENTRIES = {
 
 @functools.cache
 def keyword_model() -> Path:
-    """A model with the real domain and rules and the stand-ins of `tests/support/keyword_nlu.py`, trained once a run."""
+    """A model with the real domain and rules and the stand-ins of `keyword_nlu.py`, trained once a run."""
     folder = Path(tempfile.mkdtemp(prefix="teller-keyword-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     command = [
-        sys.executable, "-m", "rasa", "train", "--config", "tests/support/config_keywords.yml", "--domain", "bot/domain",
-        "--data", "bot/data/rules", "bot/data/nlu", "--out", str(folder), "--fixed-model-name", "keywords",
-    ]
+        sys.executable, "-m", "rasa", "train", "--config", "tests/support/config_keywords.yml",
+        "--domain", "bot/domain", "--data", "bot/data/rules", "bot/data/nlu",
+        "--out", str(folder), "--fixed-model-name", "keywords",
+    ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"rasa train failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
