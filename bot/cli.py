@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Optional
 
 import typer
 
@@ -125,8 +124,8 @@ def train(force: bool = typer.Option(False, "--force", help="train even when not
 @app.command()
 def ask(
     text: str = typer.Argument(..., help="what the customer says"),
-    user: Optional[str] = typer.Option(None, help="a logged-in demo customer, e.g. demo1"),
-    conversation: Optional[str] = typer.Option(None, help="go on in this conversation instead of a new one"),
+    user: str | None = typer.Option(None, help="a logged-in demo customer, e.g. demo1"),
+    conversation: str | None = typer.Option(None, help="go on in this conversation instead of a new one"),
     as_json: bool = typer.Option(False, "--json", help="print one JSON object"),
 ) -> None:
     """Send one message through the running stack (or start what it needs) and print the reply."""
@@ -183,7 +182,9 @@ def faq_import(
         report = open_store(settings).import_csv(source, "teller faq import", publish, dry_run=dry_run)
     for row in report.errors:
         typer.echo(f"  {row}", err=True)
-    typer.echo(f"{len(report.added)} added, {len(report.changed)} changed, {len(report.unchanged)} unchanged, {len(report.errors)} errors")
+    typer.echo(
+        f"{len(report.added)} added, {len(report.changed)} changed, {len(report.unchanged)} unchanged, {len(report.errors)} errors"
+    )
     if report.errors:
         raise typer.Exit(1)
     if publish and not dry_run:
@@ -241,7 +242,9 @@ def _prepare(settings: Settings) -> None:
         if migrate is migrate_bank and settings.is_demo:
             seed(engine)
         elif migrate is migrate_bank and demo_logins(BankService(engine)):
-            raise SettingsError("the bank database holds demo customers with well-known passwords; TELLER_MODE=production refuses it")
+            raise SettingsError(
+                "the bank database holds demo customers with well-known passwords; TELLER_MODE=production refuses it"
+            )
         engine.dispose()
     _prepare_knowledge(settings, current_folder(settings.var_path))
 
@@ -263,8 +266,14 @@ def _serve_http(factory: str, host: str, port: int) -> None:
 
     # websockets is pinned by Rasa to a version that uvicorn no longer picks by itself.
     uvicorn.run(
-        factory, factory=True, host=host, port=port, log_level="warning", ws="websockets",
-        ws_max_size=65536, timeout_graceful_shutdown=5,
+        factory,
+        factory=True,
+        host=host,
+        port=port,
+        log_level="warning",
+        ws="websockets",
+        ws_max_size=65536,
+        timeout_graceful_shutdown=5,
     )
 
 

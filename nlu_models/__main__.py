@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from nlu_models.commands import app
 from bot.shared.errors import TellerError
+from nlu_models.commands import app
 
 if __name__ == "__main__":
     try:

@@ -6,16 +6,51 @@ import random
 import re
 
 _KEYS = {
-    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo", "j": "hk", "k": "jl",
-    "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "q": "w", "r": "et", "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe",
-    "x": "zc", "y": "tu", "z": "x",
+    "a": "sq",
+    "b": "vn",
+    "c": "xv",
+    "d": "sf",
+    "e": "wr",
+    "f": "dg",
+    "g": "fh",
+    "h": "gj",
+    "i": "uo",
+    "j": "hk",
+    "k": "jl",
+    "l": "k",
+    "m": "n",
+    "n": "bm",
+    "o": "ip",
+    "p": "o",
+    "q": "w",
+    "r": "et",
+    "s": "ad",
+    "t": "ry",
+    "u": "yi",
+    "v": "cb",
+    "w": "qe",
+    "x": "zc",
+    "y": "tu",
+    "z": "x",
 }
 _ENGLISH_OPENERS = ("hi, ", "hello, ", "please ", "hey ", "um ", "quick question: ", "ok so ", "hi there ")
 _CHINESE_OPENERS = ("请问", "你好，", "您好，", "我想问下", "麻烦问一下，", "那个", "想咨询一下，", "哈喽，")
 _CHINESE_ENDINGS = ("呢", "啊", "呀", "谢谢", "，谢谢", "？？", "了", "吗")
 _PARTICLES = re.compile(r"[吗呢啊呀吧哦]?[？?。！!]*$")
 # Characters of one sound that input methods mix up most in banking talk.
-_HOMOPHONES = {"账": "帐", "录": "陆", "密": "蜜", "额": "鹅", "款": "宽", "贷": "代", "的": "得", "在": "再", "做": "作", "限": "线", "激": "机"}
+_HOMOPHONES = {
+    "账": "帐",
+    "录": "陆",
+    "密": "蜜",
+    "额": "鹅",
+    "款": "宽",
+    "贷": "代",
+    "的": "得",
+    "在": "再",
+    "做": "作",
+    "限": "线",
+    "激": "机",
+}
 
 
 def is_chinese(text: str) -> bool:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
 
 import typer
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Teller's encoder: tokenizer, distillation, evaluation.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Teller's encoder: tokenizer, distillation, evaluation."
+)
 
-DATA = typer.Option(..., "--data", help="folder with the public sets (banking77/, clinc150/, multidogo/, tatoeba_cmn_eng/ ...)")
-PAIRS = typer.Option([], "--pairs", help="tab-separated English-Chinese pairs, e.g. from nlu_models.corpus.generate; repeatable")
+DATA = typer.Option(
+    ..., "--data", help="folder with the public sets (banking77/, clinc150/, multidogo/, tatoeba_cmn_eng/ ...)"
+)
+PAIRS = typer.Option(
+    [], "--pairs", help="tab-separated English-Chinese pairs, e.g. from nlu_models.corpus.generate; repeatable"
+)
 FAQ = typer.Option(Path("bot/data/faq.csv"), "--faq", help="the bilingual FAQ file")
 
 
 @app.command()
 def tokenizer(
     data: Path = DATA,
-    pairs: List[Path] = PAIRS,
+    pairs: list[Path] = PAIRS,
     faq: Path = FAQ,
     teacher: str = typer.Option("packaged", help="whose WordPiece vocabulary the English pieces come from"),
     out: Path = typer.Option(..., help="file to write, tokenizer.json"),
 ) -> None:
     """Build the bilingual tokenizer (done once: new pieces need a new base)."""
     from nlu_models import teacher as teachers
-    from nlu_models import text_data, tokenizer as builder
+    from nlu_models import text_data
+    from nlu_models import tokenizer as builder
     from nlu_models.errors import ModelError
 
     found = teachers.bert_weights(teacher)
@@ -43,11 +49,11 @@ def tokenizer(
 @app.command()
 def distil(
     data: Path = DATA,
-    pairs: List[Path] = PAIRS,
+    pairs: list[Path] = PAIRS,
     faq: Path = FAQ,
     tokenizer_file: Path = typer.Option(..., "--tokenizer", help="tokenizer.json to train with"),
     out: Path = typer.Option(..., help="folder for checkpoints, the log and the finished base (out/base)"),
-    init: Optional[Path] = typer.Option(None, help="start from this base instead of the teacher's weights"),
+    init: Path | None = typer.Option(None, help="start from this base instead of the teacher's weights"),
     teacher: str = typer.Option("packaged", help="a sentence-transformers model: packaged, a path or a hub name"),
     epochs: float = 4.0,
     minutes: float = typer.Option(0.0, help="end the schedule after this time at the latest; 0: no limit"),

@@ -12,9 +12,9 @@ import json
 import math
 import random
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Sequence
 
 import numpy as np
 import torch
@@ -87,7 +87,9 @@ def distil(
     plain = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decay, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=options.learning_rate, betas=(0.9, 0.98), eps=1e-6,
+        lr=options.learning_rate,
+        betas=(0.9, 0.98),
+        eps=1e-6,
     )
     per_epoch = math.ceil(len(examples.texts) / options.batch_size)
     total = max(1, int(per_epoch * options.epochs))
@@ -99,14 +101,21 @@ def distil(
     try:
         while step < total:
             for chosen in _batches(examples.texts, options, step // per_epoch, step % per_epoch):
-                progress = max(step / total, (time.monotonic() - clock) / 60 / options.minutes if options.minutes else 0.0)
+                progress = max(
+                    step / total, (time.monotonic() - clock) / 60 / options.minutes if options.minutes else 0.0
+                )
                 if progress >= 1.0:
                     step = total
                     break
                 for group in optimizer.param_groups:
                     group["lr"] = options.learning_rate * _schedule(progress, options.warmup)
                 rng = random.Random(options.seed * 1_000_003 + step)
-                texts = [augmentation.disturb(examples.texts[i], rng) if rng.random() < options.augment else examples.texts[i] for i in chosen]
+                texts = [
+                    augmentation.disturb(examples.texts[i], rng)
+                    if rng.random() < options.augment
+                    else examples.texts[i]
+                    for i in chosen
+                ]
                 ids, mask = modeling.batch(tokenizer, texts, 64)
                 ids, mask = ids.to(device), mask.to(device)
                 target = teacher[examples.targets[chosen]].to(device).float()
@@ -130,7 +139,9 @@ def distil(
                         scores = evaluate(model)
                         model.train()
                         with (folder / "log.jsonl").open("a") as file:
-                            file.write(json.dumps({"step": step, "minutes": (time.monotonic() - clock) / 60, **scores}) + "\n")
+                            file.write(
+                                json.dumps({"step": step, "minutes": (time.monotonic() - clock) / 60, **scores}) + "\n"
+                            )
                 if step >= total:
                     break
     except KeyboardInterrupt:
@@ -165,8 +176,14 @@ def _checkpoint(folder, model, optimizer, options, step, elapsed, count) -> None
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "checkpoint.part"
     torch.save(
-        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "elapsed": elapsed,
-         "options": asdict(options), "examples": count},
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "elapsed": elapsed,
+            "options": asdict(options),
+            "examples": count,
+        },
         part,
     )
     part.replace(folder / "checkpoint.pt")

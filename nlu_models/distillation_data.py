@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ class HeldBack:
     pairs: list[tuple[str, str]]
 
 
-def collect(data: Path, pair_files: Sequence[Path], faq: Path, teacher, cache: Path, seed: int) -> tuple[distillation.Examples, HeldBack]:
+def collect(
+    data: Path, pair_files: Sequence[Path], faq: Path, teacher, cache: Path, seed: int
+) -> tuple[distillation.Examples, HeldBack]:
     """Reads every source, encodes each distinct English text once with the teacher, and cuts what is held back."""
     rng = random.Random(seed)
     english = text_data.english_sentences(data)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Encoder:
         self.temperature: dict[str, float] = manifest["temperature"]
 
     @classmethod
-    def load(cls, folder: Path | str, threads: int = 1) -> "Encoder":
+    def load(cls, folder: Path | str, threads: int = 1) -> Encoder:
         """Loads and verifies `folder`; raises ModelError when a file is missing or does not match the manifest."""
         import onnxruntime
         from tokenizers import Tokenizer
@@ -63,7 +63,9 @@ class Encoder:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             with np.load(folder / "examples.npz") as saved:
                 examples, intents = saved["embeddings"].astype(np.float32), saved["intents"]

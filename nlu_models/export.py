@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 import torch
@@ -28,8 +28,13 @@ def export(trained: Trained, tokenizer: Tokenizer, examples: Sequence[tuple[str,
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (ids, mask), str(folder / "model.onnx"), dynamo=False, opset_version=17,
-            input_names=["input_ids", "attention_mask"], output_names=["embedding", "intent", "sentiment"],
+            model,
+            (ids, mask),
+            str(folder / "model.onnx"),
+            dynamo=False,
+            opset_version=17,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["embedding", "intent", "sentiment"],
             dynamic_axes={name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask")}
             | {name: {0: "batch"} for name in ("embedding", "intent", "sentiment")},
         )
@@ -43,8 +48,12 @@ def export(trained: Trained, tokenizer: Tokenizer, examples: Sequence[tuple[str,
     tokenizer.no_padding()
     tokenizer.no_truncation()
     manifest = write_manifest(
-        folder, dimension=model.base.config.hidden_size, intents=trained.intents, sentiments=list(SENTIMENTS),
-        temperature=trained.temperature, report=trained.report,
+        folder,
+        dimension=model.base.config.hidden_size,
+        intents=trained.intents,
+        sentiments=list(SENTIMENTS),
+        temperature=trained.temperature,
+        report=trained.report,
     )
     _compare(model, tokenizer, folder, texts[:: max(1, len(texts) // 40)])
     return manifest
@@ -60,4 +69,6 @@ def _compare(model: MultiTaskModel, tokenizer: Tokenizer, folder: Path, texts: S
         for name, ours, theirs, scale in zip(("embedding", "intent", "sentiment"), actual, expected, (1, 10, 10)):
             difference = float(np.abs(ours - theirs.numpy()).max()) / scale
             if difference > TOLERANCE:
-                raise ModelError(f"the exported {name} differs from torch by {difference:.1e} (allowed {TOLERANCE:.0e})")
+                raise ModelError(
+                    f"the exported {name} differs from torch by {difference:.1e} (allowed {TOLERANCE:.0e})"
+                )

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import copy
 import random
-
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Sequence
 
 import torch
 from tokenizers import Tokenizer
@@ -60,10 +59,16 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.base = base
         hidden = base.config.hidden_size
-        self.intent = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, intents))
-        self.sentiment = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, 128), nn.GELU(), nn.Linear(128, len(SENTIMENTS)))
+        self.intent = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, intents)
+        )
+        self.sentiment = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(hidden, 128), nn.GELU(), nn.Linear(128, len(SENTIMENTS))
+        )
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         hidden = self.base(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         embedding = modeling.mean_pool(hidden, attention_mask)
         # Unit vectors times sqrt(hidden) have features of size one, whatever the length of the message.
@@ -106,7 +111,10 @@ def fine_tune(
     weights = _class_weights([label for _, label in train], intents).to(device)
     heads = [*model.intent.parameters(), *model.sentiment.parameters()]
     optimizer = torch.optim.AdamW(
-        [{"params": model.base.parameters(), "lr": options.learning_rate}, {"params": heads, "lr": options.head_learning_rate}],
+        [
+            {"params": model.base.parameters(), "lr": options.learning_rate},
+            {"params": heads, "lr": options.head_learning_rate},
+        ],
         weight_decay=options.weight_decay,
     )
     rows = [(text, intents.index(label), -100, i) for i, (text, label) in enumerate(train)]
@@ -126,10 +134,17 @@ def fine_tune(
                 feeling = torch.tensor([r[2] for r in chosen], device=device)
                 with torch.autocast(device.type, torch.bfloat16):
                     embedding, intent_logits, sentiment_logits = model(ids, mask)
-                loss = options.preserve_weight * (1 - (embedding.float() * originals[[r[3] for r in chosen]].to(device)).sum(-1)).mean()
+                loss = (
+                    options.preserve_weight
+                    * (1 - (embedding.float() * originals[[r[3] for r in chosen]].to(device)).sum(-1)).mean()
+                )
                 if (intent >= 0).any():
                     loss = loss + nn.functional.cross_entropy(
-                        intent_logits.float(), intent, weights, ignore_index=-100, label_smoothing=options.label_smoothing
+                        intent_logits.float(),
+                        intent,
+                        weights,
+                        ignore_index=-100,
+                        label_smoothing=options.label_smoothing,
                     )
                 if (feeling >= 0).any():
                     loss = loss + options.sentiment_weight * nn.functional.cross_entropy(
@@ -200,12 +215,21 @@ def _length_batches(rows: list, size: int, rng: random.Random) -> list[list]:
 
 
 @torch.no_grad()
-def _predict(model: MultiTaskModel, tokenizer: Tokenizer, examples: Sequence[tuple[str, str]], names: Sequence[str], head: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def _predict(
+    model: MultiTaskModel,
+    tokenizer: Tokenizer,
+    examples: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    head: int = 1,
+) -> tuple[torch.Tensor, torch.Tensor]:
     model.eval()
     device = next(model.parameters()).device
     outputs = []
     for start in range(0, len(examples), 64):
-        ids, mask = (tensor.to(device) for tensor in modeling.batch(tokenizer, [text for text, _ in examples[start : start + 64]]))
+        ids, mask = (
+            tensor.to(device)
+            for tensor in modeling.batch(tokenizer, [text for text, _ in examples[start : start + 64]])
+        )
         outputs.append(model(ids, mask)[head].float().cpu())
     return torch.cat(outputs), torch.tensor([list(names).index(label) for _, label in examples])
 
@@ -220,7 +244,9 @@ def _calibrated(model, tokenizer, intents, held, held_feelings) -> Trained:
         for language, chosen in (("en", ~chinese), ("zh", chinese)):
             if chosen.sum() >= 20:
                 temperature[language] = _temperature(logits[chosen], labels[chosen])
-                report[f"intent_accuracy_{language}"] = (logits[chosen].argmax(1) == labels[chosen]).float().mean().item()
+                report[f"intent_accuracy_{language}"] = (
+                    (logits[chosen].argmax(1) == labels[chosen]).float().mean().item()
+                )
     if held_feelings:
         logits, labels = _predict(model, tokenizer, held_feelings, SENTIMENTS, head=2)
         report["sentiment_accuracy"] = (logits.argmax(1) == labels).float().mean().item()
@@ -231,5 +257,3 @@ def _temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
     """The temperature in 0.3 to 3 of least held-back cross-entropy."""
     candidates = [0.3 * 1.05**k for k in range(48)]
     return min(candidates, key=lambda t: nn.functional.cross_entropy(logits / t, labels).item())
-
-

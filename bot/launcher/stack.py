@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Sequence
 
 from bot.launcher import freshness
 from bot.launcher.asking import ask_running
@@ -23,8 +23,20 @@ def rasa_command(settings: Settings, archive: Path) -> list[str]:
     """`rasa run` on loopback with our endpoints and credentials."""
     dialogue = ROOT / "bot" / "dialogue"
     return [
-        sys.executable, "-m", "rasa", "run", "--model", str(archive), "--endpoints", str(dialogue / "endpoints.yml"),
-        "--credentials", str(dialogue / "credentials.yml"), "--interface", "127.0.0.1", "--port", str(settings.rasa_port),
+        sys.executable,
+        "-m",
+        "rasa",
+        "run",
+        "--model",
+        str(archive),
+        "--endpoints",
+        str(dialogue / "endpoints.yml"),
+        "--credentials",
+        str(dialogue / "credentials.yml"),
+        "--interface",
+        "127.0.0.1",
+        "--port",
+        str(settings.rasa_port),
     ]
 
 

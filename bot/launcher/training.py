@@ -8,16 +8,22 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from bot.launcher import freshness
 from bot.launcher.processes import tail
 from bot.shared.errors import ModelError
 from bot.shared.settings import ROOT, Settings
 
-QUIET = {"RASA_TELEMETRY_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "3", "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
-         "SQLALCHEMY_WARN_20": "", "PYTHONWARNINGS": "ignore", "TOKENIZERS_PARALLELISM": "false"}
+QUIET = {
+    "RASA_TELEMETRY_ENABLED": "false",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+    "SQLALCHEMY_WARN_20": "",
+    "PYTHONWARNINGS": "ignore",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 KEPT_ENCODERS = 2
 
 
@@ -47,9 +53,21 @@ def train(settings: Settings, publish: Callable[[Path], None], *, force: bool = 
     inputs = freshness.inputs_hash(settings.base_model)
     name = f"teller-{time.strftime('%Y%m%d-%H%M%S')}"
     command = [
-        sys.executable, "-m", "rasa", "train", "--config", str(ROOT / "config.yml"), "--domain", str(ROOT / "bot" / "domain"),
-        "--data", str(ROOT / "bot" / "data" / "nlu"), str(ROOT / "bot" / "data" / "rules"),
-        "--out", str(models / "rasa"), "--fixed-model-name", name,
+        sys.executable,
+        "-m",
+        "rasa",
+        "train",
+        "--config",
+        str(ROOT / "config.yml"),
+        "--domain",
+        str(ROOT / "bot" / "domain"),
+        "--data",
+        str(ROOT / "bot" / "data" / "nlu"),
+        str(ROOT / "bot" / "data" / "rules"),
+        "--out",
+        str(models / "rasa"),
+        "--fixed-model-name",
+        name,
     ]
     if force:
         command.append("--force")

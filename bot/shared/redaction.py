@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 def _mask_run(match: re.Match) -> str:
     """Masks the card numbers inside one run of digits and separators, which may hold more than the card."""
     run = match.group()
-    after_plus = match.string[:match.start()].endswith("+")
+    after_plus = match.string[: match.start()].endswith("+")
     groups = [group.span() for group in _DIGITS.finditer(run)]
     pieces: list[str] = []
     copied = first = 0

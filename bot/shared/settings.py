@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
 
 from bot.shared.errors import SettingsError
 
@@ -38,12 +38,18 @@ class Settings:
     conversations_url: str = _setting("sqlite:///var/conversations.db", "database of conversations, inbox and outbox")
     knowledge_url: str = _setting("sqlite:///var/knowledge.db", "database of the FAQ knowledge base and its editors")
     bank_url: str = _setting("sqlite:///var/bank.db", "database of customers and accounts")
-    secret_key: str = _setting(DEMO_SECRET_PREFIX + "secret-key", "signs session tokens, cookies and buttons", secret=True)
-    internal_token: str = _setting(DEMO_SECRET_PREFIX + "internal", "shared by gateway, Rasa and action server", secret=True)
+    secret_key: str = _setting(
+        DEMO_SECRET_PREFIX + "secret-key", "signs session tokens, cookies and buttons", secret=True
+    )
+    internal_token: str = _setting(
+        DEMO_SECRET_PREFIX + "internal", "shared by gateway, Rasa and action server", secret=True
+    )
     api_token: str = _setting(DEMO_SECRET_PREFIX + "api", "bearer token of programs using the JSON API", secret=True)
     admin_password: str = _setting(DEMO_SECRET_PREFIX + "admin", "first password of the admin user", secret=True)
     base_model: str = _setting("nlu_models/pretrained", "base encoder: a path, or a hub name such as albert-base-v2")
-    faiss_device: str = _setting("auto", "auto, cpu or gpu; auto takes a GPU when there is one and the GPU build is installed")
+    faiss_device: str = _setting(
+        "auto", "auto, cpu or gpu; auto takes a GPU when there is one and the GPU build is installed"
+    )
     token_seconds: int = _setting(900, "life of a widget token; the page renews it while the customer is logged in")
     idle_seconds: int = _setting(1800, "a chat without a message for this long is closed and forgotten by the widget")
     handoff_timeout_seconds: int = _setting(600, "how long a customer waits for a person before the bot returns")
@@ -69,7 +75,7 @@ class Settings:
     def is_demo(self) -> bool:
         return self.mode == "demo"
 
-    def with_values(self, **values: object) -> "Settings":
+    def with_values(self, **values: object) -> Settings:
         """A copy with some fields replaced; validated."""
         changed = dataclasses.replace(self, **values)
         _validate(changed)
@@ -115,7 +121,7 @@ def _absolute_sqlite(settings: Settings) -> Settings:
     for name in ("conversations_url", "knowledge_url", "bank_url"):
         url = getattr(settings, name)
         if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
-            relative = url[len("sqlite:///"):]
+            relative = url[len("sqlite:///") :]
             default = next(f.default for f in dataclasses.fields(Settings) if f.name == name)
             path = settings.var_path / Path(relative).name if url == default else ROOT / relative
             changes[name] = f"sqlite:///{path}"

@@ -53,11 +53,11 @@ def neutralise_commands(text: str) -> str:
         elif not (character.isspace() or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Mn", "Zs")):
             break
         position += 1
-    return text[last_slash + 1:].lstrip() if last_slash >= 0 else text
+    return text[last_slash + 1 :].lstrip() if last_slash >= 0 else text
 
 
 def detect_language(text: str, default: str = "en") -> str:
-    """"en" or "zh", whichever the message is mostly written in; `default` when it does not show.
+    """ "en" or "zh", whichever the message is mostly written in; `default` when it does not show.
 
     A Chinese character weighs as much as a Latin word. Digits, addresses and words that both languages share
     (currencies, "ok", "ATM") have no weight; a tie keeps `default`.

@@ -34,8 +34,19 @@ PACKAGE = Path(__file__).resolve().parents[1]
 SOURCES = ("finetuning.py", "modeling.py", "augmentation.py", "export.py", "encoder.py", "own_data.py", "tokenizer.py")
 EMBEDDING_KEY = "sentence_embedding"
 _TRAINING_OPTIONS = (
-    "epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "label_smoothing", "sentiment_weight",
-    "preserve_weight", "dropout", "augment", "held_back", "patience", "seed",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_learning_rate",
+    "weight_decay",
+    "label_smoothing",
+    "sentiment_weight",
+    "preserve_weight",
+    "dropout",
+    "augment",
+    "held_back",
+    "patience",
+    "seed",
 )
 
 
@@ -44,7 +55,9 @@ class AlbertClassifier(GraphComponent):
     """Options: `base_model` (a path below the project, any path, or a hub name; None: TELLER_BASE_MODEL), `faq_data` and
     `sentiment_data` (CSV files), and the training arguments of `nlu_models.finetuning.FineTuningOptions` (None: its default)."""
 
-    def __init__(self, config: dict[str, Any], storage: ModelStorage, resource: Resource, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self, config: dict[str, Any], storage: ModelStorage, resource: Resource, encoder: Encoder | None = None
+    ) -> None:
         self._config = config
         self._storage = storage
         self._resource = resource
@@ -81,7 +94,11 @@ class AlbertClassifier(GraphComponent):
 
     @classmethod
     def create(
-        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> AlbertClassifier:
         """Rasa's constructor for training; an unknown option is refused here."""
         unknown = sorted(set(config) - set(cls.get_default_config()))
@@ -117,8 +134,12 @@ class AlbertClassifier(GraphComponent):
 
     @classmethod
     def load(
-        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource,
-        execution_context: ExecutionContext, **kwargs: Any,
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
     ) -> AlbertClassifier:
         """Loads the encoder persisted by `train`. Raises ModelError when its files are damaged."""
         with model_storage.read_from(resource) as folder:
@@ -140,9 +161,13 @@ class AlbertClassifier(GraphComponent):
         message.set(INTENT, dict(ranking[0]), add_to_output=True)
         message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
         message.set(
-            "sentiment", {"label": label, "score": score, "negative": understood.sentiment["negative"]}, add_to_output=True
+            "sentiment",
+            {"label": label, "score": score, "negative": understood.sentiment["negative"]},
+            add_to_output=True,
         )
-        message.set("nearest", {"intent": understood.nearest[0], "similarity": understood.nearest[1]}, add_to_output=True)
+        message.set(
+            "nearest", {"intent": understood.nearest[0], "similarity": understood.nearest[1]}, add_to_output=True
+        )
         # Not part of the output: a numpy array in there breaks the tracker.
         message.set(EMBEDDING_KEY, understood.embedding)
         message.set("encoder_hash", self._encoder.hash)

@@ -153,7 +153,9 @@ def importable(*packages: str) -> list[str]:
 
 
 def test_every_light_module_imports_without_side_effects_or_training_libraries() -> None:
-    names = importable("bot.shared", "bot.conversations", "bot.gateway", "bot.launcher", "bot.cli", "actions", "knowledge_base")
+    names = importable(
+        "bot.shared", "bot.conversations", "bot.gateway", "bot.launcher", "bot.cli", "actions", "knowledge_base"
+    )
     names = [name for name in names if not within(name, *RASA_COMPONENTS)]
     loaded = import_in_fresh_process(names)
     assert not loaded & {*TRAINING_ONLY, "tensorflow", "rasa"}, loaded

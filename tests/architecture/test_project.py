@@ -21,7 +21,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 def test_every_setting_named_in_the_code_exists() -> None:
     known = {environment_name(f.name) for f in dataclasses.fields(Settings)}
-    for path in [*ROOT.glob("bot/**/*.py"), *ROOT.glob("actions/**/*.py"), *ROOT.glob("knowledge_base/**/*.py"), *ROOT.glob("scripts/*")]:
+    for path in [
+        *ROOT.glob("bot/**/*.py"),
+        *ROOT.glob("actions/**/*.py"),
+        *ROOT.glob("knowledge_base/**/*.py"),
+        *ROOT.glob("scripts/*"),
+    ]:
         if "node_modules" in path.parts:
             continue
         for name in re.findall(r"TELLER_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")):
@@ -37,7 +42,11 @@ def test_example_file_loads_as_it_is(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Settings) if f.metadata["secret"]])
 def test_production_refuses_each_placeholder_secret(name: str, tmp_path) -> None:
-    secrets = {environment_name(f.name): "a-real-secret-of-the-bank" for f in dataclasses.fields(Settings) if f.metadata["secret"]}
+    secrets = {
+        environment_name(f.name): "a-real-secret-of-the-bank"
+        for f in dataclasses.fields(Settings)
+        if f.metadata["secret"]
+    }
     assert load_settings({"TELLER_MODE": "production", **secrets}, tmp_path / "none").mode == "production"
     for value in ("change-me-please-change-me", getattr(Settings(), name), "short"):
         with pytest.raises(SettingsError, match=environment_name(name)):
@@ -46,7 +55,13 @@ def test_production_refuses_each_placeholder_secret(name: str, tmp_path) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TELLER_PORT", "80000"), ("TELLER_PORT", "eight"), ("TELLER_MODE", "live"), ("TELLER_PROT", "1"), ("TELLER_UPSET_THRESHOLD", "2")],
+    [
+        ("TELLER_PORT", "80000"),
+        ("TELLER_PORT", "eight"),
+        ("TELLER_MODE", "live"),
+        ("TELLER_PROT", "1"),
+        ("TELLER_UPSET_THRESHOLD", "2"),
+    ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str, tmp_path) -> None:
     with pytest.raises(SettingsError, match=name):
@@ -67,7 +82,11 @@ def test_locks_have_hashes_and_no_registry_address() -> None:
 
 
 def test_nothing_installed_or_generated_is_tracked() -> None:
-    wrong = [path for path in tracked() if "node_modules/" in path or path.startswith(("var/", ".venv/")) or path.endswith((".pkl", ".db"))]
+    wrong = [
+        path
+        for path in tracked()
+        if "node_modules/" in path or path.startswith(("var/", ".venv/")) or path.endswith((".pkl", ".db"))
+    ]
     assert not wrong
 
 

@@ -28,7 +28,9 @@ def send(stack: RunningStack, chat: Chat, text: object, message_id: str | None =
     return stack.api("/api/v1/messages", body)
 
 
-@pytest.mark.parametrize(("text", "code"), [("", "empty"), (" \n\t ", "empty"), ("x" * 2001, "too_long"), (None, None), (7, None)])
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "empty"), (" \n\t ", "empty"), ("x" * 2001, "too_long"), (None, None), (7, None)]
+)
 def test_refused_with_a_code(stack: RunningStack, text: object, code: str | None) -> None:
     response = send(stack, stack.conversation(), text)
     assert 400 <= response.status_code < 500
@@ -39,9 +41,20 @@ def test_refused_with_a_code(stack: RunningStack, text: object, code: str | None
 @pytest.mark.parametrize(
     "text",
     [
-        "a\x00b what is\x00 this", "\ud800 lone \udfff", '/check_balance', '/inform{"account_type": "savings"}', "／lock_card",
-        "\u2003\u00a0/affirm", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[click](javascript:alert(1))",
-        "' OR 1=1 --", "{{7*7}} ${7*7} %s %n", "🏦" * 400, "\u202eright to left", "ａｂｃ" * 300,
+        "a\x00b what is\x00 this",
+        "\ud800 lone \udfff",
+        "/check_balance",
+        '/inform{"account_type": "savings"}',
+        "／lock_card",
+        "\u2003\u00a0/affirm",
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "' OR 1=1 --",
+        "{{7*7}} ${7*7} %s %n",
+        "🏦" * 400,
+        "\u202eright to left",
+        "ａｂｃ" * 300,
     ],
 )
 def test_answered_as_plain_text(stack: RunningStack, text: str) -> None:
@@ -68,7 +81,10 @@ def test_tokens_and_foreign_conversations(stack: RunningStack) -> None:
     if session.status_code == 200:
         assert session.json()["customer"] is None
         # A widget's conversation is out of the programs' reach.
-        assert stack.api("/api/v1/messages", {**body, "conversation_id": session.json()["conversation_id"]}).status_code == 404
+        assert (
+            stack.api("/api/v1/messages", {**body, "conversation_id": session.json()["conversation_id"]}).status_code
+            == 404
+        )
 
 
 def test_the_same_message_id_twice_gives_the_stored_replies(stack: RunningStack) -> None:

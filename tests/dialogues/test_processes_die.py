@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import uuid
 
 import httpx
@@ -53,7 +52,11 @@ def test_gateway_killed_in_the_middle_of_a_turn(stack: RunningStack) -> None:
     answer = stack.api("/api/v1/messages", body).json()
     assert answer["result"]["faq_id"] == "card-unlock"
     shown = httpx.get(f"{stack.url}/api/v1/conversations/{chat.id}/replies", headers=headers).json()["replies"]
-    assert sum("Cards" in reply["text"] or "card" in reply["text"].lower() for reply in shown if reply["id"] in {r["id"] for r in answer["replies"]}) == len(answer["replies"])
+    assert sum(
+        "Cards" in reply["text"] or "card" in reply["text"].lower()
+        for reply in shown
+        if reply["id"] in {r["id"] for r in answer["replies"]}
+    ) == len(answer["replies"])
 
 
 def test_admin_killed_then_edits_go_on(stack: RunningStack) -> None:

@@ -108,7 +108,10 @@ def test_a_new_entry_is_found_without_a_restart(editor: Page, stack: RunningStac
     editor.get_by_role("button", name="publish").first.click()
     editor.wait_for_timeout(2000)
     chat = stack.conversation()
-    for question, answer in (("where is the airport lounge for cardholders", "gate 40"), ("持卡人机场贵宾室在哪里", "40号登机口")):
+    for question, answer in (
+        ("where is the airport lounge for cardholders", "gate 40"),
+        ("持卡人机场贵宾室在哪里", "40号登机口"),
+    ):
         chat.say(question)
         assert answer in chat.text, chat.answer
 

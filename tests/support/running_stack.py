@@ -56,7 +56,7 @@ class RunningStack:
     def admin_url(self) -> str:
         return f"http://127.0.0.1:{self.settings.admin_port}"
 
-    def conversation(self, user: str | None = None) -> "Chat":
+    def conversation(self, user: str | None = None) -> Chat:
         """A new conversation over the JSON API, as an anonymous customer or as `user`."""
         return Chat(self, user)
 
@@ -66,8 +66,12 @@ class RunningStack:
 
     def pids(self) -> dict[str, int]:
         """Process ids of the four processes, by name."""
-        ports = {"gateway": self.settings.port, "rasa": self.settings.rasa_port,
-                 "actions": self.settings.actions_port, "admin": self.settings.admin_port}
+        ports = {
+            "gateway": self.settings.port,
+            "rasa": self.settings.rasa_port,
+            "actions": self.settings.actions_port,
+            "admin": self.settings.admin_port,
+        }
         found = {}
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -85,7 +89,11 @@ class RunningStack:
     def wait_ready(self, seconds: float = 120) -> None:
         """Returns when the gateway says that a turn can be served and the action server and admin answer."""
         deadline = time.monotonic() + seconds
-        urls = [f"{self.url}/readyz", f"{self.admin_url}/healthz", f"http://127.0.0.1:{self.settings.actions_port}/healthz"]
+        urls = [
+            f"{self.url}/readyz",
+            f"{self.admin_url}/healthz",
+            f"http://127.0.0.1:{self.settings.actions_port}/healthz",
+        ]
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
                 if all(httpx.get(url, timeout=5).status_code == 200 for url in urls):
@@ -141,8 +149,12 @@ def stack_environment(folder: Path, **settings: object) -> dict[str, str]:
     """The environment of a stack in `folder` on free ports, without the caller's own TELLER_ settings."""
     ports = free_ports(4)
     values = {
-        "TELLER_VAR_DIR": str(folder), "TELLER_PORT": ports[0], "TELLER_RASA_PORT": ports[1],
-        "TELLER_ACTIONS_PORT": ports[2], "TELLER_ADMIN_PORT": ports[3], "TELLER_RATE_PER_MINUTE": 600,
+        "TELLER_VAR_DIR": str(folder),
+        "TELLER_PORT": ports[0],
+        "TELLER_RASA_PORT": ports[1],
+        "TELLER_ACTIONS_PORT": ports[2],
+        "TELLER_ADMIN_PORT": ports[3],
+        "TELLER_RATE_PER_MINUTE": 600,
         **{f"TELLER_{name.upper()}": value for name, value in settings.items()},
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TELLER_")}
@@ -167,7 +179,9 @@ def running_stack(folder: Path = FOLDER, **settings: object) -> Iterator[Running
         deadline = time.monotonic() + START_SECONDS
         while "Teller is ready" not in log.read_text(errors="replace"):
             assert process.poll() is None, f"teller run ended:\n{log.read_text(errors='replace')[-4000:]}"
-            assert time.monotonic() < deadline, f"not ready in {START_SECONDS} s:\n{log.read_text(errors='replace')[-4000:]}"
+            assert time.monotonic() < deadline, (
+                f"not ready in {START_SECONDS} s:\n{log.read_text(errors='replace')[-4000:]}"
+            )
             time.sleep(0.3)
         yield stack
     finally:
