@@ -88,3 +88,50 @@ def distil(
     )
     modeling.save_base(out / "base", model, loaded)
     typer.echo(" ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+
+
+@app.command()
+def probe(
+    data: Path = DATA,
+    faq: Path = FAQ,
+    base: Path = typer.Option(Path("nlu_models/pretrained"), help="the encoder to measure"),
+    teacher: str = typer.Option("packaged", help="measured beside it"),
+    seeds: int = typer.Option(3, help="splits to average over"),
+    seed: int = typer.Option(7, help="the seed that the base was distilled with: it decides what was held back"),
+) -> None:
+    """Measure the base before fine-tuning, beside its teacher: Banking77 probes on our own split, translations, our FAQs."""
+    import random
+
+    import numpy as np
+
+    from nlu_models import distillation_data, modeling, probing
+    from nlu_models import teacher as teachers
+
+    model, loaded = modeling.load_base(base)
+    reference = teachers.load(teacher)
+    encoders = {
+        "base": lambda texts: modeling.encode(model, loaded, list(texts)).numpy(),
+        "teacher": lambda texts: reference.encode(list(texts), batch_size=128, normalize_embeddings=True),
+    }
+    *_, pairs = distillation_data.cut(data, random.Random(seed))
+    for name, embed in encoders.items():
+        cache: dict[tuple[str, ...], np.ndarray] = {}
+
+        def cached(texts, embed=embed, cache=cache):
+            key = tuple(texts)
+            if key not in cache:
+                cache[key] = embed(key)
+            return cache[key]
+
+        banking = data / "banking77" / "train.csv"
+        for shots in (None, 10, 5):
+            scores = [probing.linear_probe(cached, banking, number, shots) for number in range(seeds)]
+            typer.echo(f"{name:8} Banking77, own split, {shots or 'all'} examples an intent: {np.mean(scores):.3f}")
+        zh_en, en_zh = probing.translation_retrieval(cached, pairs)
+        typer.echo(
+            f"{name:8} translation found among {len(pairs)} held-back pairs: zh-en {zh_en:.3f}, en-zh {en_zh:.3f}"
+        )
+        for language in ("en", "zh"):
+            typer.echo(
+                f"{name:8} our FAQs, held-back phrasings, P@1 {language}: {probing.faq_retrieval(cached, faq, language):.3f}"
+            )

@@ -33,17 +33,9 @@ def collect(
 ) -> tuple[distillation.Examples, HeldBack]:
     """Reads every source, encodes each distinct English text once with the teacher, and cuts what is held back."""
     rng = random.Random(seed)
-    english = text_data.english_sentences(data)
-    public = text_data.public_pairs(data)
+    english, public, held_english, held_pairs = cut(data, rng)
     generated = [pair for path in pair_files for pair in text_data.pairs_from_tsv(path)]
     own, own_english = text_data.pairs_from_faq(faq)
-    rng.shuffle(english)
-    held_english, english = english[:HELD_ENGLISH], english[HELD_ENGLISH:]
-    candidates = [pair for pair in public if 3 <= len(pair[1]) <= 40]
-    # A held-back English sentence must not come back with another translation.
-    held_left = {pair[0] for pair in rng.sample(candidates, min(HELD_PAIRS, len(candidates) // 10))}
-    held_pairs = list({left: (left, right) for left, right in public if left in held_left}.values())
-    public = [pair for pair in public if pair[0] not in held_left]
 
     groups = [english, [a for a, _ in public], [a for a, _ in generated], [a for a, _ in own] + own_english]
     vectors: list[np.ndarray] = []
@@ -78,6 +70,19 @@ def collect(
         add(text, text)
     held = HeldBack(held_english, distillation.teacher_embeddings(teacher, held_english, cache), held_pairs)
     return distillation.Examples(texts, np.array(targets), np.concatenate(vectors)), held
+
+
+def cut(data: Path, rng: random.Random) -> tuple[list[str], list[tuple[str, str]], list[str], list[tuple[str, str]]]:
+    """(English texts, pairs) to train on and (English texts, pairs) held back; the same for a generator of the same seed."""
+    english = text_data.english_sentences(data)
+    public = text_data.public_pairs(data)
+    rng.shuffle(english)
+    candidates = [pair for pair in public if 3 <= len(pair[1]) <= 40]
+    # A held-back English sentence must not come back with another translation.
+    held_left = {pair[0] for pair in rng.sample(candidates, min(HELD_PAIRS, len(candidates) // 10))}
+    held_pairs = list({left: (left, right) for left, right in public if left in held_left}.values())
+    public = [pair for pair in public if pair[0] not in held_left]
+    return english[HELD_ENGLISH:], public, english[:HELD_ENGLISH], held_pairs
 
 
 def score(model, tokenizer, held: HeldBack) -> dict[str, float]:
