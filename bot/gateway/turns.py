@@ -38,7 +38,7 @@ class Turns:
         self._rasa = rasa
         self._hub = hub
         self._texts = texts
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[dict[str, float]]] = {}
         self._locks: dict[str, _CountedLock] = defaultdict(_CountedLock)
 
     async def submit(self, conversation: Conversation, channel: str, incoming: Incoming) -> InboxMessage:
@@ -59,9 +59,10 @@ class Turns:
     async def finished(self, message: InboxMessage) -> tuple[list[OutboxMessage], dict[str, Any], str]:
         """Waits for the turn: its replies, its result and the conversation's state. Raises StorageError."""
         task = self._tasks.get(message.id)
-        if task is not None:
-            await asyncio.shield(task)  # a caller that gives up does not end the turn
-        return await self._threads(self._outcome, message)
+        timings = await asyncio.shield(task) if task is not None else {}  # a caller that gives up does not end the turn
+        replies, result, state = await self._threads(self._outcome, message)
+        # The stored result cannot hold the time of its own commit; who waited for the turn gets it.
+        return replies, {**result, "ms": {**result.get("ms", {}), **timings}}, state
 
     def on_failure(self, message: InboxMessage, call) -> None:
         """`call()` runs if the turn breaks down without any reply, which only a failing database can cause."""
@@ -102,19 +103,22 @@ class Turns:
         self._tasks[message.id] = task
         task.add_done_callback(lambda done: self._ended(message, done))
 
-    def _ended(self, message: InboxMessage, task: asyncio.Task[None]) -> None:
+    def _ended(self, message: InboxMessage, task: asyncio.Task[dict[str, float]]) -> None:
         self._tasks.pop(message.id, None)
         if not task.cancelled() and task.exception() is not None:
             logger.error("turn broke down", exc_info=task.exception(), extra={"inbox_id": message.id})
 
-    async def _run(self, message: InboxMessage, replayed: bool) -> None:
+    async def _run(self, message: InboxMessage, replayed: bool) -> dict[str, float]:
+        """One turn from start to delivery; returns its times by stage, in milliseconds."""
+        started = time.perf_counter()
+        timings: dict[str, float] = {}
         key = message.conversation_id
         lock = self._locks[key]
         lock.users += 1
         try:
             async with lock.lock:
                 try:
-                    await self._handle(message, replayed)
+                    timings = await self._handle(message, replayed)
                 finally:
                     self._hub.send(key, {"type": "typing", "on": False})
         finally:
@@ -125,14 +129,15 @@ class Turns:
             await self._hub.refresh([key])
         except StorageError:  # the turn is committed; the next poll delivers it
             logger.exception("replies not read", extra={"inbox_id": message.id})
+        return {**timings, "gateway": round((time.perf_counter() - started) * 1000 - timings.get("total", 0.0), 1)}
 
-    async def _handle(self, message: InboxMessage, replayed: bool) -> None:
+    async def _handle(self, message: InboxMessage, replayed: bool) -> dict[str, float]:
         # The first attempt follows its acceptance and needs no note of its own: that would be one more write for
         # every message. Only taking a message up again is counted.
         if replayed:
             message = await self._threads(self._store.start, message.id)
             if message.is_finished:
-                return
+                return {}
         conversation = await self._threads(self._store.get, message.conversation_id)
         language = message.payload.get("language", conversation.language)
         if self._is_stale(message):
@@ -144,9 +149,10 @@ class Turns:
         elif conversation.state != "bot":
             await self._keep_for_person(message, conversation, language)
         else:
-            await self._ask_rasa(message, conversation, language)
+            return await self._ask_rasa(message, conversation, language)
+        return {}
 
-    async def _ask_rasa(self, message: InboxMessage, conversation: Conversation, language: str) -> None:
+    async def _ask_rasa(self, message: InboxMessage, conversation: Conversation, language: str) -> dict[str, float]:
         self._hub.send(conversation.id, {"type": "typing", "on": True})
         body: dict[str, Any] = {
             "conversation_id": conversation.id,
@@ -161,14 +167,17 @@ class Turns:
         else:
             body["text"] = message.text
         try:
-            await self._rasa.turn(body)
+            answer = await self._rasa.turn(body)
         except ServiceUnavailable as error:
             logger.error("turn failed", extra={"inbox_id": message.id, "reason": str(error)})
             await self._apologise(message, language, error.code)
-            return
+            return {}
         if await self._threads(self._store.turn_result, message.id) is None:
             logger.error("rasa answered without a commit", extra={"inbox_id": message.id})
             await self._apologise(message, language, "not_committed")
+            return {}
+        timings = answer.get("result", {}).get("ms")
+        return timings if isinstance(timings, dict) else {}
 
     async def _apologise(self, message: InboxMessage, language: str, code: str) -> None:
         urgency = urgent.find(message.text) if message.kind == "text" else None

@@ -33,6 +33,8 @@ def rasa_environment(settings: Settings) -> dict[str, str]:
         **QUIET,
         "RASA_ACTION_URL": f"http://127.0.0.1:{settings.actions_port}/webhook",
         "RASA_ACTION_TOKEN": settings.internal_token,
+        # A conversation's lock must outlive the slowest action, or a second turn could overtake it.
+        "TICKET_LOCK_LIFETIME": str(settings.action_timeout_seconds + settings.turn_timeout_seconds),
         "SANIC_REQUEST_MAX_SIZE": "65536",
         "SANIC_GRACEFUL_SHUTDOWN_TIMEOUT": "60",
         # The dialogue manager itself is small; a second thread pool would fight the other processes for two cores.

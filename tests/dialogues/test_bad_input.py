@@ -91,7 +91,9 @@ def test_the_same_message_id_twice_gives_the_stored_replies(stack: RunningStack)
     chat = stack.conversation()
     first = chat.say("How do I unlock my card?", "same-id")
     second = chat.say("something else entirely", "same-id")
-    assert second["replies"] == first["replies"] and second["result"] == first["result"]
+    assert second["replies"] == first["replies"]
+    # The times of a turn belong to who waited for it; everything else is the stored result.
+    assert {**second["result"], "ms": None} == {**first["result"], "ms": None}
 
 
 def test_two_hundred_messages_at_once(stack: RunningStack) -> None:
