@@ -105,8 +105,8 @@ def decide(
         if found:
             return found
         if confidence >= thresholds.intent:
-            # A question for certain, but about nothing we have: the intent stays true, the reply is the fallback's.
-            return Decision("fallback", FAQ, confidence)
+            # A question for certain, but about nothing we have.
+            return Decision("fallback", FALLBACK, confidence)
     elif top in SMALL_TALK and confidence >= thresholds.intent:
         return _intent(top, confidence)
     elif hit_score >= thresholds.faq_sure and confidence < thresholds.intent_sure and top not in SMALL_TALK:

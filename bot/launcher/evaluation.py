@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
 from bot.shared.errors import InvalidInputError
-from bot.shared.settings import Settings
+from bot.shared.settings import ROOT, Settings
 
 KINDS = ("faq", "intent", "oos", "sentiment")
 
@@ -85,12 +86,12 @@ def _understander(settings: Settings):
 
     encoder = Encoder.load(current_folder(settings.var_path))
     retriever = Retriever(settings.var_path / "index", encoder.hash, device=settings.faiss_device)
-    thresholds = Thresholds()
+    thresholds = Thresholds(**_router_options())
 
     def understand(text: str, language: str) -> dict[str, Any]:
         seen = encoder.run(text, language)
         hits = [(hit.entry_id, hit.score) for hit in retriever.search(seen.embedding, 5)]
-        decision = decide(seen.intents, hits, Context(), thresholds)
+        decision = decide(seen.intents, hits, Context(), thresholds, seen.nearest[1])
         return {
             "route": decision.kind,
             "intent": decision.intent,
@@ -101,6 +102,13 @@ def _understander(settings: Settings):
         }
 
     return understand
+
+
+def _router_options() -> dict[str, float]:
+    """The thresholds that `config.yml` sets."""
+    pipeline = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
+    router = next(part for part in pipeline if part["name"] == "bot.dialogue.router.Router")
+    return {name: value for name, value in router.items() if name != "name"}
 
 
 def _read(file: Path) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import sqlite3
 import uuid
 
@@ -10,8 +11,6 @@ import httpx
 import pytest
 
 from tests.support.running_stack import Chat, RunningStack
-
-CARD = "4929 1234 5678 9012"  # invented; made valid below
 
 
 def luhn_valid(prefix: str) -> str:
@@ -58,14 +57,12 @@ def test_refused_with_a_code(stack: RunningStack, text: object, code: str | None
     ],
 )
 def test_answered_as_plain_text(stack: RunningStack, text: str) -> None:
-    chat = stack.conversation("demo1")
-    import json
-
+    chat = stack.conversation()
     body = json.dumps({"conversation_id": chat.id, "message_id": uuid.uuid4().hex, "text": text})
     headers = {"Authorization": f"Bearer {stack.settings.api_token}", "Content-Type": "application/json"}
     response = httpx.post(f"{stack.url}/api/v1/messages", content=body.encode(), headers=headers, timeout=60)
     assert response.status_code in (200, 400, 422), response.text
-    assert "£" not in response.text and "Done" not in response.text
+    assert "Everyday Account" not in response.text and "Done:" not in response.text
     assert stack.conversation().say("hello")["result"]["intent"] == "greet"
 
 
