@@ -20,6 +20,12 @@ from bot.shared.errors import ModelError
 MANIFEST = "manifest.json"
 MAXIMUM_TOKENS = 128
 BATCH = 32
+# The heads and the nearest training messages vote with equal weight. On tests/benchmarks/questions_dev.csv the head alone names the
+# right intent for 87 % (en) and 82 % (zh), the nearest messages alone 96 % and 93 %, both together 99 % and 92 %; of FAQ
+# questions 72 / 69, 82 / 85 and 85 / 82 % are seen as such; macro-F1 of sentiment rises from 0.84 / 0.66 to 0.95 / 0.80.
+# Temperatures from 0.03 to 0.08 differ by a point.
+EXAMPLES_WEIGHT = 0.5
+EXAMPLES_TEMPERATURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,31 @@ class Understanding:
     nearest: tuple[str, float]
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Training messages: `embeddings` [n, dimension] float32, `labels` [n] indices into `names`."""
+
+    names: list[str]
+    embeddings: np.ndarray
+    labels: np.ndarray
+
+    def vote(self, embedding: np.ndarray) -> tuple[np.ndarray, int, float]:
+        """Probabilities [names] from each label's closest message; the label and similarity of the closest of all."""
+        similarities = self.embeddings @ embedding
+        closest = np.full(len(self.names), -1.0)
+        np.maximum.at(closest, self.labels, similarities)
+        best = int(similarities.argmax())
+        return _softmax(closest / EXAMPLES_TEMPERATURE), int(self.labels[best]), float(similarities[best])
+
+
 class Encoder:
     """A loaded model folder. Thread-safe: ONNX Runtime sessions are, and nothing else changes after loading."""
 
-    def __init__(self, session, tokenizer, manifest: dict, examples: np.ndarray, example_intents: np.ndarray) -> None:
+    def __init__(self, session, tokenizer, manifest: dict, intents: Examples, sentiments: Examples) -> None:
         self._session = session
         self._tokenizer = tokenizer
-        self._examples = examples
-        self._example_intents = example_intents
+        self._intents = intents
+        self._sentiments = sentiments
         self.hash: str = manifest["hash"]
         self.dimension: int = manifest["dimension"]
         self.intents: list[str] = manifest["intents"]
@@ -68,12 +91,17 @@ class Encoder:
             )
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             with np.load(folder / "examples.npz") as saved:
-                examples, intents = saved["embeddings"].astype(np.float32), saved["intents"]
+                examples = [
+                    Examples(
+                        manifest[f"{name}s"], saved[f"{name}_embeddings"].astype(np.float32), saved[f"{name}_labels"]
+                    )
+                    for name in ("intent", "sentiment")
+                ]
         except Exception as error:  # onnxruntime and tokenizers raise bare exceptions
             raise ModelError(f"cannot load the model in {folder}: {error}") from error
         tokenizer.enable_truncation(MAXIMUM_TOKENS)
         tokenizer.enable_padding(pad_id=tokenizer.token_to_id("<pad>") or 0, pad_token="<pad>")
-        return cls(session, tokenizer, manifest, examples, intents)
+        return cls(session, tokenizer, manifest, *examples)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """[len(texts), dimension] float32, unit length. Texts of similar length share a batch."""
@@ -92,13 +120,13 @@ class Encoder:
         if language not in self.temperature:
             language = "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
         embedding, intents, sentiments = (output[0] for output in self._forward([text]))
-        probabilities = _softmax(intents / self.temperature[language])
+        by_examples, nearest, similarity = self._intents.vote(embedding)
+        probabilities = _mixed(_softmax(intents / self.temperature[language]), by_examples)
         ranking = sorted(zip(self.intents, probabilities.tolist()), key=lambda item: -item[1])
-        feelings = dict(zip(self.sentiments, _softmax(sentiments).tolist()))
-        similarities = self._examples @ embedding
-        closest = int(similarities.argmax())
-        nearest = (self.intents[int(self._example_intents[closest])], float(similarities[closest]))
-        return Understanding(embedding, ranking, feelings, nearest)
+        feelings = _mixed(_softmax(sentiments), self._sentiments.vote(embedding)[0])
+        return Understanding(
+            embedding, ranking, dict(zip(self.sentiments, feelings.tolist())), (self.intents[nearest], similarity)
+        )
 
     def _forward(self, texts: list[str]) -> list[np.ndarray]:
         encodings = self._tokenizer.encode_batch(texts)
@@ -140,6 +168,10 @@ def write_manifest(folder: Path, **values: object) -> dict:
 def current_folder(var_path: Path) -> Path:
     """Where the encoder in service lives (a link that training moves)."""
     return var_path / "models" / "encoder" / "current"
+
+
+def _mixed(head: np.ndarray, examples: np.ndarray) -> np.ndarray:
+    return (1 - EXAMPLES_WEIGHT) * head + EXAMPLES_WEIGHT * examples
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

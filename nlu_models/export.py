@@ -18,8 +18,17 @@ from nlu_models.finetuning import SENTIMENTS, MultiTaskModel, Trained
 TOLERANCE = 2e-4  # largest difference allowed between ONNX Runtime and torch, on unit embeddings and on logits / 10
 
 
-def export(trained: Trained, tokenizer: Tokenizer, examples: Sequence[tuple[str, str]], folder: Path) -> dict:
-    """Exports to `folder`, reloads it and compares with torch; returns the manifest. Raises ModelError when they differ."""
+def export(
+    trained: Trained,
+    tokenizer: Tokenizer,
+    intent_examples: Sequence[tuple[str, str]],
+    sentiment_examples: Sequence[tuple[str, str]],
+    folder: Path,
+) -> dict:
+    """Exports to `folder`, reloads it and compares with torch; returns the manifest. Raises ModelError when they differ.
+
+    The examples' embeddings go with the model: the nearest of them have a say in every decision (`nlu_models.encoder`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model = trained.model.cpu().eval()
     # The exporter cannot trace the fused attention kernel's dynamic shapes; the plain one gives the same numbers.
@@ -41,10 +50,15 @@ def export(trained: Trained, tokenizer: Tokenizer, examples: Sequence[tuple[str,
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
-    texts = [text for text, _ in examples]
-    embeddings = modeling.encode(model.base, tokenizer, texts).numpy().astype(np.float16)
-    intents = np.array([trained.intents.index(label) for _, label in examples], np.int32)
-    np.savez(folder / "examples.npz", embeddings=embeddings, intents=intents)
+    saved = {}
+    for name, examples, labels in (
+        ("intent", intent_examples, trained.intents),
+        ("sentiment", sentiment_examples, list(SENTIMENTS)),
+    ):
+        vectors = modeling.encode(model.base, tokenizer, [text for text, _ in examples])
+        saved[f"{name}_embeddings"] = vectors.numpy().astype(np.float16)
+        saved[f"{name}_labels"] = np.array([labels.index(label) for _, label in examples], np.int32)
+    np.savez(folder / "examples.npz", **saved)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     manifest = write_manifest(
@@ -55,6 +69,7 @@ def export(trained: Trained, tokenizer: Tokenizer, examples: Sequence[tuple[str,
         temperature=trained.temperature,
         report=trained.report,
     )
+    texts = [text for text, _ in intent_examples]
     _compare(model, tokenizer, folder, texts[:: max(1, len(texts) // 40)])
     return manifest
 

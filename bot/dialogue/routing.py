@@ -32,7 +32,7 @@ _FORM_ANSWERS: Mapping[str, tuple[str, ...]] = {
 class Thresholds:
     """Probabilities are the classifier's calibrated ones, scores are the retriever's cosine similarities (both 0 to 1).
 
-    The defaults come from `teller evaluate`'s routing table; change one only together with that table.
+    What is in service stands in `config.yml`, chosen with `teller evaluate`; change one only together with its table.
     """
 
     intent: float = 0.60  # an intent this probable is taken

@@ -114,10 +114,9 @@ def _extract_encoder(archive: Path, folder: Path) -> str:
                     shutil.copyfileobj(source, target)
     manifest = read_manifest(scratch)
     final = folder / manifest["hash"]
-    if final.exists():
-        shutil.rmtree(scratch)
-    else:
-        scratch.rename(final)
+    # The hash names the embedding; the examples beside it may be newer. Who serves has the old files in memory.
+    shutil.rmtree(final, ignore_errors=True)
+    scratch.rename(final)
     return manifest["hash"]
 
 

@@ -60,7 +60,7 @@ class Settings:
     turn_timeout_seconds: int = _setting(30, "how long the gateway waits for a whole turn")
     rate_per_minute: int = _setting(60, "messages a minute one client may send")
     max_message_characters: int = _setting(2000, "longest message accepted")
-    upset_threshold: float = _setting(0.80, "probability of negative sentiment above which the tone changes")
+    upset_threshold: float = _setting(0.70, "probability of negative sentiment above which the tone changes")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     pypi_index: str = _setting("", "a bank's own Python package mirror (empty: the installer's default)")
     npm_registry: str = _setting("", "a bank's own npm mirror (empty: npm's default)")

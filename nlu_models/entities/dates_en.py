@@ -27,15 +27,37 @@ from nlu_models.entities.periods import (
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        ["january|jan", "february|feb|febuary", "march|mar", "april|apr", "may", "june|jun", "july|jul",
-         "august|aug", "september|sept|sep", "october|oct", "november|nov", "december|dec"], start=1)
+        [
+            "january|jan",
+            "february|feb|febuary",
+            "march|mar",
+            "april|apr",
+            "may",
+            "june|jun",
+            "july|jul",
+            "august|aug",
+            "september|sept|sep",
+            "october|oct",
+            "november|nov",
+            "december|dec",
+        ],
+        start=1,
+    )
     for name in names.split("|")
 }
 _WEEKDAYS = {
     name: number
     for number, names in enumerate(
-        ["monday|mon", "tuesday|tues|tue", "wednesday|weds|wed", "thursday|thurs|thur|thu", "friday|fri",
-         "saturday|sat", "sunday|sun"])
+        [
+            "monday|mon",
+            "tuesday|tues|tue",
+            "wednesday|weds|wed",
+            "thursday|thurs|thur|thu",
+            "friday|fri",
+            "saturday|sat",
+            "sunday|sun",
+        ]
+    )
     for name in names.split("|")
 }
 _MONTH = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")(?![a-z])\.?"
@@ -95,9 +117,7 @@ _CUED = re.compile(
 )
 _WHOLE = re.compile(rf"^\s*({_MONTH_YEAR}|{_WEEKDAY_POINT}|{_YEAR})\s*[.!]?\s*$")
 _LAST_WEEKDAY = re.compile(rf"{_LEFT}((?:last|this)\s+{_WEEKDAY}){_RIGHT}")
-_YEAR_OF_RECORDS = re.compile(
-    rf"{_LEFT}({_YEAR})\s+(?:transactions?|spending|statements?|payments?|summary|purchases)"
-)
+_YEAR_OF_RECORDS = re.compile(rf"{_LEFT}({_YEAR})\s+(?:transactions?|spending|statements?|payments?|summary|purchases)")
 _ON_THE = re.compile(
     r"(?<![a-z])on\s+(the\s+([0-9]{1,2})(?:st|nd|rd|th))(?![a-z])(?!\s+(?:floor|line|page|attempt|try|time))"
 )

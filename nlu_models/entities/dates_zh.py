@@ -66,8 +66,14 @@ _FUTURE = re.compile(
     r"[当往]年|半年期|第[一二三四五六七八九十0-9]+[年月天日]"
 )
 _UNITS = {
-    "天": "day", "日": "day", "周": "week", "星期": "week",
-    "礼拜": "week", "月": "month", "季度": "quarter", "年": "year",
+    "天": "day",
+    "日": "day",
+    "周": "week",
+    "星期": "week",
+    "礼拜": "week",
+    "月": "month",
+    "季度": "quarter",
+    "年": "year",
 }
 _WEEKDAYS = {character: number for number, character in enumerate("一二三四五六日")} | {"天": 6}
 
@@ -191,7 +197,7 @@ def _rolling(match: re.Match, today: date) -> Range | None:
 
 def _split_year(text: str) -> tuple[str, str]:
     match = re.match(rf"({_YEAR})度?", text)
-    return (match.group(1), text[match.end():]) if match else ("", text)
+    return (match.group(1), text[match.end() :]) if match else ("", text)
 
 
 def _year(text: str, today: date) -> int:

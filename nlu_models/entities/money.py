@@ -17,23 +17,61 @@ from nlu_models.entities.numerals import (
 )
 
 _SYMBOLS = {
-    "hk$": "HKD", "us$": "USD", "au$": "AUD", "a$": "AUD", "c$": "CAD", "s$": "SGD", "nt$": "TWD", "jp¥": "JPY",
-    "cn¥": "CNY", "£": "GBP", "₤": "GBP", "$": "USD", "€": "EUR", "¥": "CNY", "₩": "KRW", "₹": "INR", "฿": "THB",
+    "hk$": "HKD",
+    "us$": "USD",
+    "au$": "AUD",
+    "a$": "AUD",
+    "c$": "CAD",
+    "s$": "SGD",
+    "nt$": "TWD",
+    "jp¥": "JPY",
+    "cn¥": "CNY",
+    "£": "GBP",
+    "₤": "GBP",
+    "$": "USD",
+    "€": "EUR",
+    "¥": "CNY",
+    "₩": "KRW",
+    "₹": "INR",
+    "฿": "THB",
 }
 _CODES = ["gbp", "usd", "eur", "hkd", "cny", "jpy", "chf", "aud", "cad", "sgd", "nzd", "twd", "krw", "inr", "thb"]
 _ENGLISH_NAMES = {
-    r"(?:pounds? )?sterling": "GBP", r"(?:british )?pounds?|quid|nicker": "GBP",
-    r"hong ?kong dollars?|hk dollars?": "HKD", r"australian dollars?|aussie dollars?": "AUD",
-    r"canadian dollars?": "CAD", r"singapore dollars?|sing dollars?": "SGD", r"new zealand dollars?": "NZD",
-    r"(?:new )?taiwan(?:ese)? dollars?": "TWD", r"(?:us |american |u\.s\. )?dollars?|bucks": "USD", r"euros?": "EUR",
-    r"(?:chinese )?yuan|renminbi|rmb|cnh|kuai": "CNY", r"(?:japanese )?yen": "JPY", r"swiss francs?": "CHF",
-    r"(?:south )?korean won": "KRW", r"(?:indian )?rupees?": "INR", r"(?:thai )?baht": "THB", r"patacas?|mop": "MOP",
+    r"(?:pounds? )?sterling": "GBP",
+    r"(?:british )?pounds?|quid|nicker": "GBP",
+    r"hong ?kong dollars?|hk dollars?": "HKD",
+    r"australian dollars?|aussie dollars?": "AUD",
+    r"canadian dollars?": "CAD",
+    r"singapore dollars?|sing dollars?": "SGD",
+    r"new zealand dollars?": "NZD",
+    r"(?:new )?taiwan(?:ese)? dollars?": "TWD",
+    r"(?:us |american |u\.s\. )?dollars?|bucks": "USD",
+    r"euros?": "EUR",
+    r"(?:chinese )?yuan|renminbi|rmb|cnh|kuai": "CNY",
+    r"(?:japanese )?yen": "JPY",
+    r"swiss francs?": "CHF",
+    r"(?:south )?korean won": "KRW",
+    r"(?:indian )?rupees?": "INR",
+    r"(?:thai )?baht": "THB",
+    r"patacas?|mop": "MOP",
 }
 _CHINESE_NAMES = {
-    "英镑|英磅|英币": "GBP", "美元|美金|美刀|美币": "USD", "欧元|欧罗": "EUR", "港币|港元|港纸|港圆": "HKD",
-    "人民币|软妹币": "CNY", "日元|日圆|日币": "JPY", "瑞士法郎|瑞郎": "CHF", "澳元|澳币|澳洲元": "AUD",
-    "加元|加币|加拿大元": "CAD", "新加坡元|新加坡币|新币|坡币": "SGD", "新西兰元|纽币": "NZD", "新台币|台币": "TWD",
-    "韩元|韩币|韩圆": "KRW", "印度卢比|卢比": "INR", "泰铢": "THB", "澳门元|澳门币|葡币": "MOP",
+    "英镑|英磅|英币": "GBP",
+    "美元|美金|美刀|美币": "USD",
+    "欧元|欧罗": "EUR",
+    "港币|港元|港纸|港圆": "HKD",
+    "人民币|软妹币": "CNY",
+    "日元|日圆|日币": "JPY",
+    "瑞士法郎|瑞郎": "CHF",
+    "澳元|澳币|澳洲元": "AUD",
+    "加元|加币|加拿大元": "CAD",
+    "新加坡元|新加坡币|新币|坡币": "SGD",
+    "新西兰元|纽币": "NZD",
+    "新台币|台币": "TWD",
+    "韩元|韩币|韩圆": "KRW",
+    "印度卢比|卢比": "INR",
+    "泰铢": "THB",
+    "澳门元|澳门币|葡币": "MOP",
 }
 # These mean money only right after a number (or 几, 多少).
 _AFTER_NUMBER = {"块钱|块|圆|元": "CNY", "镑": "GBP", "欧": "EUR", "蚊": "HKD", "刀": "USD", "pence|p": "GBP"}
@@ -62,8 +100,16 @@ _CURRENCY_BEFORE = re.compile(rf"(?:{_SYMBOL}|(?<![{_LETTERS}])(?:{_CURRENCY_WOR
 _DIGIT_AMOUNT = re.compile(
     rf"({DIGITS})(?:(k|w|m|bn)(?![a-z0-9])|\s?(thousand|grand|hundred|million)(?![a-z])|\s?(pence|p)(?![a-z0-9]))?"
 )
-_SUFFIXES = {"k": 1_000, "w": 10_000, "m": 1_000_000, "bn": 10**9,
-             "thousand": 1_000, "grand": 1_000, "hundred": 100, "million": 1_000_000}
+_SUFFIXES = {
+    "k": 1_000,
+    "w": 10_000,
+    "m": 1_000_000,
+    "bn": 10**9,
+    "thousand": 1_000,
+    "grand": 1_000,
+    "hundred": 100,
+    "million": 1_000_000,
+}
 _ENGLISH_AMOUNT = re.compile(ENGLISH_RUN)
 _CHINESE_AMOUNT = re.compile(CHINESE_RUN)
 # 三块五 is 3.50, 12元5角 is 12.50
@@ -155,8 +201,8 @@ def _find_digit_amounts(text: str) -> Iterator[Candidate]:
 
 def _boundaries_allow(text: str, start: int, end: int, with_currency: bool, pence: bool) -> bool:
     """Whether the digits stand alone: not a piece of a longer number, a time, a fraction, a code or a word."""
-    before, two_before = text[start - 1:start], text[max(0, start - 2):start - 1]
-    after, two_after = text[end:end + 1], text[end + 1:end + 2]
+    before, two_before = text[start - 1 : start], text[max(0, start - 2) : start - 1]
+    after, two_after = text[end : end + 1], text[end + 1 : end + 2]
     if before and (before in "0123456789/#_⁄" or before.isascii() and before.isalpha() and not with_currency):
         return False
     if before and before in ".,:-" and two_before.isalnum() and two_before.isascii():
@@ -173,7 +219,7 @@ def _boundaries_allow(text: str, start: int, end: int, with_currency: bool, penc
 def _find_english_amounts(text: str) -> Iterator[Candidate]:
     for match in _ENGLISH_AMOUNT.finditer(text):
         value = parse_english(match.group())
-        if value is None or text[max(0, match.start() - 2):match.start()].rstrip().endswith(tuple("0123456789")):
+        if value is None or text[max(0, match.start() - 2) : match.start()].rstrip().endswith(tuple("0123456789")):
             continue
         with_currency = _CURRENCY_NEXT.match(text, match.end()) or _follows_currency(text, match.start())
         if value >= 20 or with_currency or value > 1 and _is_told_to_move(text, match):
@@ -213,5 +259,5 @@ def _follows_currency(text: str, start: int) -> bool:
 
 def _stands_alone(text: str, start: int) -> bool:
     """Whether no digit or numeral runs into the number from the left ("5十" or "3.2万" read from the middle)."""
-    before = text[start - 1:start]
+    before = text[start - 1 : start]
     return not before or before not in "0123456789.,零〇一二两三四五六七八九十百千万亿几"

@@ -8,12 +8,36 @@ from decimal import Decimal
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.[0-9]{1,2})?"
 
 _SMALL = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
-    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+    "zero": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+    "thirteen": 13,
+    "fourteen": 14,
+    "fifteen": 15,
+    "sixteen": 16,
+    "seventeen": 17,
+    "eighteen": 18,
+    "nineteen": 19,
 }
 _TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fourty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
     "ninety": 90,
 }
 _SCALES = {"hundred": 100, "thousand": 1_000, "grand": 1_000, "million": 1_000_000}
@@ -37,12 +61,12 @@ _CHINESE_TOKEN = re.compile(rf"{DIGITS}|[{_D}]点[{_D}]+|[{_D}{_U}]")
 
 
 def parse_digits(text: str) -> Decimal:
-    """"1,200.50" -> Decimal("1200.50")."""
+    """ "1,200.50" -> Decimal("1200.50")."""
     return Decimal(text.replace(",", ""))
 
 
 def parse_english(text: str) -> Decimal | None:
-    """"two hundred and fifty" -> 250, "a couple of grand" -> 2000; None when the words are no single number."""
+    """ "two hundred and fifty" -> 250, "a couple of grand" -> 2000; None when the words are no single number."""
     words = text.replace("-", " ").split()
     total = Decimal(0)
     group = Decimal(0)  # what the next scale multiplies
@@ -51,7 +75,7 @@ def parse_english(text: str) -> Decimal | None:
     if words[:2] == ["half", "a"]:
         words, group, last = words[2:], Decimal("0.5"), "small"
     elif "couple" in words[:2]:
-        words = words[words.index("couple") + 1:]
+        words = words[words.index("couple") + 1 :]
         words = words[1:] if words[:1] == ["of"] else words
         group, last = Decimal(2), "small"
     elif words[0] in ("a", "an"):
@@ -60,7 +84,7 @@ def parse_english(text: str) -> Decimal | None:
     while index < len(words):
         word = words[index]
         if word == "and":
-            if words[index + 1:index + 3] == ["a", "half"]:
+            if words[index + 1 : index + 3] == ["a", "half"]:
                 if last not in ("small", "tens"):
                     return None
                 group, last, index = group + Decimal("0.5"), "small", index + 3
@@ -96,7 +120,7 @@ def parse_english(text: str) -> Decimal | None:
 
 
 def parse_chinese(text: str) -> Decimal | None:
-    """"一千二" -> 1200, "两万五" -> 25000, "1.2万" -> 12000; None for "一二三四" and for guesses ("四五百")."""
+    """ "一千二" -> 1200, "两万五" -> 25000, "1.2万" -> 12000; None for "一二三四" and for guesses ("四五百")."""
     total = Decimal(0)
     section = Decimal(0)
     number: Decimal | None = None

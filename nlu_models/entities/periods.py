@@ -22,7 +22,7 @@ class Range:
     end: date
 
     def iso(self, today: date) -> str:
-        """"start/end" in ISO form, not reaching past `today` unless it starts later."""
+        """ "start/end" in ISO form, not reaching past `today` unless it starts later."""
         end = min(self.end, today) if self.start <= today else self.end
         return f"{self.start.isoformat()}/{end.isoformat()}"
 

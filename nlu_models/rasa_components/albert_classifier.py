@@ -85,7 +85,7 @@ class AlbertClassifier(GraphComponent):
         merged = {**cls.get_default_config(), **config}
         for name in (_base_model(merged), merged["faq_data"], merged["sentiment_data"]):
             path = _resolve(name)
-            files = sorted(path.glob("*")) if path.is_dir() else [path]
+            files = sorted([*path.glob("*.json"), *path.glob("*.safetensors")]) if path.is_dir() else [path]
             for file in files:
                 if file.is_file():
                     digest.update(file.name.encode())
@@ -121,7 +121,7 @@ class AlbertClassifier(GraphComponent):
         trained = finetuning.fine_tune(base, tokenizer, examples, feelings, options)
         # Exported beside the archive first, so that a failed export leaves no half-written model behind.
         with tempfile.TemporaryDirectory() as scratch:
-            export.export(trained, tokenizer, examples, Path(scratch))
+            export.export(trained, tokenizer, examples, feelings, Path(scratch))
             with self._storage.write_to(self._resource) as folder:
                 shutil.copytree(scratch, folder, dirs_exist_ok=True)
         report = ", ".join(f"{name} {value:.3f}" for name, value in trained.report.items())
