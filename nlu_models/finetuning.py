@@ -29,9 +29,9 @@ SENTIMENTS = ("negative", "neutral", "positive")
 class FineTuningOptions:
     """Training arguments, all of them settable in `config.yml`."""
 
-    epochs: int = 6
+    epochs: int = 3
     batch_size: int = 32
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-4
     head_learning_rate: float = 2e-3
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
@@ -120,8 +120,9 @@ def fine_tune(
     rows = [(text, intents.index(label), -100, i) for i, (text, label) in enumerate(train)]
     rows += [(text, -100, SENTIMENTS.index(label), len(train) + i) for i, (text, label) in enumerate(feelings)]
     steps = options.epochs * ((len(rows) + options.batch_size - 1) // options.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [options.learning_rate, options.head_learning_rate], total_steps=steps + 1, pct_start=0.1
+    warmup = max(1, steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
     )
     best, best_loss, waited = None, float("inf"), 0
     with tqdm(total=steps, desc="fine-tune", unit="step", mininterval=2.0) as bar:

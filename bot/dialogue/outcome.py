@@ -18,6 +18,10 @@ EMPATHY_PAUSE = 3
 Responses = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
+# Intents whose own reply says nothing that helps.
+LIGHT = frozenset({"greet", "goodbye", "chitchat", "bot_challenge", "capabilities", "nlu_fallback"})
+
+
 def conclude(
     turn: TurnContext,
     parse_data: Mapping[str, Any],
@@ -41,6 +45,10 @@ def conclude(
     recently = messages_since_empathy is not None and messages_since_empathy < EMPATHY_PAUSE
     if recently or negative_probability(parse_data) < upset_threshold:
         return replies, False
+    intent = (parse_data.get("intent") or {}).get("name")
+    if intent in LIGHT and turn.handoff is None and turn.failure is None:
+        # Small talk, or "please put it in other words", would mock who is angry.
+        return [said(responses, "utter_upset", turn, turn_number)], True
     sympathy = said(responses, "utter_empathy", turn, turn_number)["text"]
     gap = " " if turn.request.language == "en" else ""
     replies[0] = {**replies[0], "text": sympathy + gap + replies[0]["text"]}

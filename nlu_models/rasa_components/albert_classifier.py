@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 # What decides the trained model besides its training data and options.
 SOURCES = ("finetuning.py", "modeling.py", "augmentation.py", "export.py", "encoder.py", "own_data.py", "tokenizer.py")
+# Their examples carry no feeling and teach what neutral is, off-topic questions above all: without them "what's the weather" is
+# taken for anger, being like nothing in the sentiment data.
+NEUTRAL_INTENTS = frozenset({"nlu_fallback", "check_balance", "exchange_rate", "transfer_money"})
 EMBEDDING_KEY = "sentence_embedding"
 _TRAINING_OPTIONS = (
     "epochs",
@@ -116,6 +119,8 @@ class AlbertClassifier(GraphComponent):
         examples = [(message.get(TEXT), message.get(INTENT)) for message in training_data.intent_examples]
         examples += own_data.faq_examples(_resolve(self._config["faq_data"]))
         feelings = own_data.sentiment_examples(_resolve(self._config["sentiment_data"]))
+        known = {text for text, _ in feelings}
+        feelings += [(text, "neutral") for text, intent in examples if intent in NEUTRAL_INTENTS and text not in known]
         name = _base_model(self._config)
         base, tokenizer = modeling.load_base(_resolve(name) if _resolve(name).exists() else name)
         trained = finetuning.fine_tune(base, tokenizer, examples, feelings, options)

@@ -38,6 +38,18 @@ def end(made: TurnContext, negative: float = 0.0, since: int | None = None) -> t
     )
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_angry_customer_gets_no_small_talk(language) -> None:
+    for intent, light in (("chitchat", True), ("nlu_fallback", True), ("check_balance", False)):
+        made = turn(language, ("All quiet here.",))
+        parse_data = {"sentiment": {"negative": 0.95}, "intent": {"name": intent}}
+        replies, shown = conclude(
+            made, parse_data, RESPONSES, upset_threshold=0.8, messages_since_empathy=None, turn_number=0
+        )
+        assert shown and replies[-1]["buttons"][-1]["intent"] == "request_human"
+        assert ("All quiet here." not in replies[0]["text"]) is light
+
+
 # --- the domain's own texts
 
 
