@@ -35,8 +35,8 @@ def run(
 
     console = Console(highlight=False)
     settings = load_settings()
-    # A terminal that closes, or `kill`, ends everything as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A terminal that closes, or `kill`, ends everything as Ctrl-C does; a shell starts background jobs with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     stack = Stack(settings, say=console.print)
     supervisor = Supervisor(stack.specs(), console.print)
