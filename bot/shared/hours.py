@@ -18,6 +18,14 @@ _SPAN = re.compile(r"([a-z]{3})(?:\s*-\s*([a-z]{3}))?\s+(\d\d?):(\d\d)\s*-\s*(\d
 _DAY_MINUTES = 24 * 60
 
 
+# Cities that name the time zones of banks with Chinese-speaking customers; another keeps its English name.
+_CHINESE_CITIES = {
+    "London": "伦敦", "Hong Kong": "香港", "Shanghai": "北京", "Singapore": "新加坡", "Taipei": "台北", "Macau": "澳门",
+    "Tokyo": "东京", "Sydney": "悉尼", "New York": "纽约", "Los Angeles": "洛杉矶", "Paris": "巴黎", "Berlin": "柏林",
+    "Toronto": "多伦多", "Vancouver": "温哥华",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class _Span:
     first_day: int
@@ -64,7 +72,9 @@ class OfficeHours:
                 days += (" to " if language == "en" else "至") + names[span.last_day]
             gap = ", " if language == "en" else " "
             parts.append(f"{days}{gap}{_clock(span.opens)}–{_clock(span.closes)}")
-        return "; ".join(parts) + f" ({city} time)" if language == "en" else "；".join(parts) + f"（{city} 时间）"
+        if language == "en":
+            return "; ".join(parts) + f" ({city} time)"
+        return "；".join(parts) + f"（{_CHINESE_CITIES.get(city, city + ' ')}时间）"
 
 
 def _parse_span(text: str) -> _Span:

@@ -29,7 +29,7 @@ def test_opening_follows_the_local_clock_also_in_summer():
 def test_hours_in_words():
     hours = OfficeHours.parse("Mon-Fri 9:00-18:00, Sat 10:00-14:00", "Asia/Hong_Kong")
     assert hours.describe("en") == "Monday to Friday, 09:00–18:00; Saturday, 10:00–14:00 (Hong Kong time)"
-    assert hours.describe("zh") == "周一至周五 09:00–18:00；周六 10:00–14:00（Hong Kong 时间）"
+    assert hours.describe("zh") == "周一至周五 09:00–18:00；周六 10:00–14:00（香港时间）"
 
 
 def test_day_and_night():
