@@ -373,4 +373,6 @@ def test_kill_in_mid_turn_and_replay(world, stub) -> None:
 def test_the_stand_in_configuration_is_ours_but_for_the_model() -> None:
     real = yaml.safe_load((ROOT / "config.yml").read_text())
     stand_in = yaml.safe_load((ROOT / "tests/support/config_keywords.yml").read_text())
-    assert stand_in["policies"] == real["policies"] and stand_in["pipeline"][-1] == real["pipeline"][-1]
+    # The router is the same component; its thresholds belong to the trained model's scores.
+    assert stand_in["policies"] == real["policies"]
+    assert stand_in["pipeline"][-1]["name"] == real["pipeline"][-1]["name"]
