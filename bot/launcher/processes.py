@@ -100,9 +100,6 @@ class Supervisor:
             self._say(f"{name} stopped (exit {code}); starting it again")
             self._launch(name)
 
-    def pid(self, name: str) -> int:
-        return self._running[name].pid
-
     def stop(self) -> None:
         """Asks all to stop, then kills what has not stopped after a few seconds, with everything it started."""
         for process in self._running.values():
